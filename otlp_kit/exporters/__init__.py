@@ -1,0 +1,1 @@
+"""Where a batch goes: encoding it, and carrying the bytes to a peer."""

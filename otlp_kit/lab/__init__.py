@@ -1,0 +1,1 @@
+"""The Lab: exercises whose answers are checked by running them."""

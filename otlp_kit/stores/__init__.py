@@ -1,0 +1,1 @@
+"""Where received records rest, and how they are asked for."""
