@@ -1,0 +1,99 @@
+"""What an OTLP server answers, in both directions: success, partial success, and `Status`.
+
+A success is an `Export<Signal>ServiceResponse`, the same on the wire for the three signals; every
+failure over HTTP carries a `google.rpc.Status`. `read_http_answer` is the client's side: it turns
+an answer into `Accepted`, or raises what tells the caller what to do next.
+
+Specification: https://opentelemetry.io/docs/specs/otlp/#otlphttp-response
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+
+from otlp_kit.encoding.protobuf_common import sized, utf8, varint
+from otlp_kit.encoding.protobuf_read import DecodeError, fields, int32, int64, text
+from otlp_kit.wire import PROTOBUF, Accepted, Refused, Unavailable
+
+RETRYABLE = frozenset({429, 502, 503, 504})
+"""The HTTP statuses that allow sending the same request again; no other does."""
+
+
+def encode_success(accepted: Accepted) -> bytes:
+    """The response message: empty on full success, where `partial_success` must be left unset."""
+    if not accepted.rejected and not accepted.message:
+        return b""
+    inner = b"\x08" + varint(accepted.rejected) if accepted.rejected else b""
+    if accepted.message:
+        inner += sized(b"\x12", utf8(accepted.message))
+    return sized(b"\x0a", inner)
+
+
+def decode_success(body: bytes) -> Accepted:
+    """What a response message says. Raises `DecodeError`."""
+    rejected, message = 0, ""
+    for tag, raw in fields(body, 0):
+        if tag == 0x0A:
+            for inner, value in fields(raw, 1):
+                if inner == 0x08:
+                    rejected = int64(value)
+                elif inner == 0x12:
+                    message = text(value)
+    return Accepted(rejected, message)
+
+
+def encode_status(message: str, code: int = 0) -> bytes:
+    """A `google.rpc.Status`; over HTTP the code may be left out, and clients must not act on it."""
+    body = b"\x08" + varint(code) if code else b""
+    return body + sized(b"\x12", utf8(message)) if message else body
+
+
+def decode_status(body: bytes) -> tuple[int, str]:
+    """(code, message) of a `google.rpc.Status`; its details are skipped. Raises `DecodeError`."""
+    code, message = 0, ""
+    for tag, raw in fields(body, 0):
+        if tag == 0x08:
+            code = int32(raw)
+        elif tag == 0x12:
+            message = text(raw)
+    return code, message
+
+
+def read_http_answer(
+    status: int, headers: Mapping[str, str], body: bytes, now_unix: float
+) -> Accepted:
+    """The meaning of an HTTP answer to an export request.
+
+    `headers` has lower-case keys; `now_unix` is the wall clock in seconds, to which a date in
+    `Retry-After` is relative. Raises `Unavailable` for the retryable statuses and `Refused` for
+    every other one outside 2xx: a redirect is not a success.
+    """
+    readable = headers.get("content-type", "").partition(";")[0].strip().lower() == PROTOBUF
+    if 200 <= status < 300:
+        try:
+            return decode_success(body) if readable else Accepted()
+        except DecodeError:
+            # The status is the acknowledgement; a body that cannot be read takes nothing back.
+            return Accepted()
+    reason = f"HTTP {status}"
+    if readable and body:
+        try:
+            reason += f": {decode_status(body)[1]}"
+        except DecodeError:
+            reason += " with an unreadable body"
+    if status in RETRYABLE:
+        wait = retry_after_seconds(headers.get("retry-after", ""), now_unix)
+        raise Unavailable(reason, retry_after=wait)
+    raise Refused(reason)
+
+
+def retry_after_seconds(value: str, now_unix: float) -> float | None:
+    """`Retry-After` as seconds to wait: a number or an HTTP date; None if it is neither."""
+    value = value.strip()
+    if value.isascii() and value.isdecimal():
+        return float(value)
+    try:
+        return max(0.0, parsedate_to_datetime(value).timestamp() - now_unix)
+    except (TypeError, ValueError, OverflowError):
+        return None

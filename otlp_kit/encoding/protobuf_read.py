@@ -1,0 +1,223 @@
+"""Reading protobuf by hand: a message is a list of (tag, value), and the messages all signals share.
+
+`fields` splits one message; who asks knows which tags it wants and ignores the others, so unknown
+fields and known ones of another wire type are skipped, as protobuf demands. Nested messages arrive
+as bytes and are split by whoever knows them. A singular message that appears twice is merged.
+
+It is as strict as the official library, no more: what is malformed (truncated, an overlong varint,
+invalid UTF-8 in a text, messages nested more than 100 deep) raises `DecodeError`, and nothing else
+is ever raised.
+
+Specification: https://protobuf.dev/programming-guides/encoding/
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, TypeAlias
+
+from otlp_kit.model import Attributes, Resource, Scope
+
+MAX_LEVEL = 100
+"""How deep messages may be nested below the request, as in the official libraries."""
+
+Field: TypeAlias = tuple[int, Any]
+"""A tag (field number times 8 plus wire type), and an int (varint) or the raw bytes."""
+
+Held: TypeAlias = tuple[int, Any]
+"""An AnyValue while it is read: the tag of the member that is set (0: none), and its value."""
+
+NOTHING: Held = (0, None)
+unpack_double = struct.Struct("<d").unpack
+
+
+class DecodeError(ValueError):
+    """The bytes are not a valid message."""
+
+
+def fields(data: bytes, level: int) -> list[Field]:
+    """The fields of one message in order, groups left out. `level` is its depth of nesting."""
+    if level > MAX_LEVEL:
+        raise DecodeError("messages are nested too deeply")
+    found: list[Field] = []
+    position, end = 0, len(data)
+    try:
+        while position < end:
+            tag = data[position]
+            position += 1
+            if tag > 127:
+                tag, position = _short_varint(data, position - 1)
+            if tag < 8:
+                raise DecodeError("a field has the number 0")
+            wire = tag & 7
+            value: int | bytes
+            if wire == 2:
+                size = data[position]
+                position += 1
+                if size > 127:
+                    size, position = _short_varint(data, position - 1)
+                value = data[position : position + size]
+                position += size
+            elif wire == 0:
+                value = data[position]
+                position += 1
+                if value > 127:
+                    value, position = varint(data, position - 1)
+            elif wire == 1:
+                value = data[position : position + 8]
+                position += 8
+            elif wire == 5:
+                value = data[position : position + 4]
+                position += 4
+            elif wire == 3:
+                position = _skip_group(data, position, tag, level + 1)
+                continue
+            else:
+                raise DecodeError("a field has an invalid wire type")
+            found.append((tag, value))
+    except IndexError:
+        raise DecodeError("the message is truncated") from None
+    if position > end:
+        raise DecodeError("the message is truncated")
+    return found
+
+
+def varint(data: bytes, position: int) -> tuple[int, int]:
+    """The number in at most ten bytes at `position`, cut to 64 bits, and the position after it."""
+    number = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 128:
+            return number & 0xFFFF_FFFF_FFFF_FFFF, position
+        shift += 7
+        if shift > 63:
+            raise DecodeError("a varint is too long")
+
+
+def _short_varint(data: bytes, position: int) -> tuple[int, int]:
+    """A tag or a length: at most five bytes and 32 bits."""
+    number, after = varint(data, position)
+    if after - position > 5 or number > 0xFFFF_FFFF:
+        raise DecodeError("a tag or length is too large")
+    return number, after
+
+
+def _skip_group(data: bytes, position: int, start_tag: int, level: int) -> int:
+    """The position after the group that began with `start_tag`. No message here uses groups."""
+    if level > MAX_LEVEL:
+        raise DecodeError("messages are nested too deeply")
+    while True:
+        tag, position = _short_varint(data, position)
+        wire = tag & 7
+        if wire == 4:
+            if tag != start_tag + 1:
+                raise DecodeError("a group ends that did not begin")
+            return position
+        if wire == 0:
+            _, position = varint(data, position)
+        elif wire == 1:
+            position += 8
+        elif wire == 5:
+            position += 4
+        elif wire == 2:
+            size, position = _short_varint(data, position)
+            position += size
+        elif wire == 3:
+            position = _skip_group(data, position, tag, level + 1)
+        else:
+            raise DecodeError("a field has an invalid wire type")
+
+
+def text(raw: bytes) -> str:
+    try:
+        return str(raw, "utf-8")
+    except UnicodeDecodeError:
+        raise DecodeError("a text is not valid UTF-8") from None
+
+
+def fixed(raw: bytes) -> int:
+    """An unsigned integer of fixed width."""
+    return int.from_bytes(raw, "little")
+
+
+def int64(number: int) -> int:
+    """A varint as a signed 64-bit integer."""
+    return number - (1 << 64) if number >> 63 else number
+
+
+def int32(number: int) -> int:
+    """A varint as a signed 32-bit integer (enums too): the higher bits are cut off."""
+    number &= 0xFFFF_FFFF
+    return number - (1 << 32) if number >> 31 else number
+
+
+def uint32(number: int) -> int:
+    return number & 0xFFFF_FFFF
+
+
+def read_attribute(data: bytes, level: int, into: Attributes) -> None:
+    """One `KeyValue`, set in `into`; of two with the same key the later wins."""
+    key, held = "", NOTHING
+    for tag, raw in fields(data, level):
+        if tag == 0x0A:
+            key = text(raw)
+        elif tag == 0x12:
+            held = read_any_value(raw, level + 1, held)
+    into[key] = held[1]
+
+
+def read_any_value(data: bytes, level: int, held: Held = NOTHING) -> Held:
+    """An `AnyValue`, merged into what is `held` of it already.
+
+    `string_value_strindex` belongs to profiles; elsewhere it stands for the empty value.
+    """
+    for tag, raw in fields(data, level):
+        if tag == 0x0A:
+            held = tag, text(raw)
+        elif tag == 0x10:
+            held = tag, raw != 0
+        elif tag == 0x18:
+            held = tag, int64(raw)
+        elif tag == 0x21:
+            held = tag, unpack_double(raw)[0]
+        elif tag == 0x2A:
+            array = held[1] if held[0] == tag else []
+            for inner, item in fields(raw, level + 1):
+                if inner == 0x0A:
+                    array.append(read_any_value(item, level + 2)[1])
+            held = tag, array
+        elif tag == 0x32:
+            pairs = held[1] if held[0] == tag else {}
+            for inner, item in fields(raw, level + 1):
+                if inner == 0x0A:
+                    read_attribute(item, level + 2, pairs)
+            held = tag, pairs
+        elif tag == 0x3A:
+            held = tag, raw
+        elif tag == 0x40:
+            held = tag, None
+    return held
+
+
+def read_resource(data: bytes, level: int, into: Resource) -> None:
+    """A `Resource`, merged into one that may hold an earlier part."""
+    for tag, raw in fields(data, level):
+        if tag == 0x0A:
+            read_attribute(raw, level + 1, into.attributes)
+        elif tag == 0x10:
+            into.dropped_attributes_count = uint32(raw)
+
+
+def read_scope(data: bytes, level: int, into: Scope) -> None:
+    """An `InstrumentationScope`, merged likewise."""
+    for tag, raw in fields(data, level):
+        if tag == 0x0A:
+            into.name = text(raw)
+        elif tag == 0x12:
+            into.version = text(raw)
+        elif tag == 0x1A:
+            read_attribute(raw, level + 1, into.attributes)
+        elif tag == 0x20:
+            into.dropped_attributes_count = uint32(raw)

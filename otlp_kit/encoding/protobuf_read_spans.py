@@ -1,0 +1,140 @@
+"""Bytes to spans: `decode_spans` reads an `ExportTraceServiceRequest`.
+
+The opposite of `protobuf_spans`: spans of one group share one `Resource` and one `Scope` object. It
+does not judge what it reads; `Span.problem()` does.
+
+Specification:
+https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/trace/v1/trace.proto
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TypeVar
+
+from otlp_kit.encoding.protobuf_read import (
+    fields,
+    fixed,
+    int32,
+    read_attribute,
+    read_resource,
+    read_scope,
+    text,
+    uint32,
+)
+from otlp_kit.model import Event, Link, Resource, Scope, Span
+
+Record = TypeVar("Record")
+SPAN_LEVEL = 3
+
+
+def decode_spans(body: bytes) -> list[Span]:
+    """All spans of the request, in order. Raises `DecodeError` if the bytes are not a request."""
+    return list(read_groups(body, read_span))
+
+
+def read_groups(
+    body: bytes, read: Callable[[bytes, int, Resource, Scope], Record]
+) -> Iterator[Record]:
+    """Each record of a request, of whatever signal: the three share this envelope."""
+    for tag, group in fields(body, 0):
+        if tag == 0x0A:
+            resource = Resource()
+            scope_groups = []
+            for inner, raw in fields(group, 1):
+                if inner == 0x0A:
+                    read_resource(raw, 2, resource)
+                elif inner == 0x12:
+                    scope_groups.append(raw)
+                elif inner == 0x1A:
+                    resource.schema_url = text(raw)
+            for raw in scope_groups:
+                scope = Scope()
+                records = []
+                for inner, item in fields(raw, 2):
+                    if inner == 0x0A:
+                        read_scope(item, 3, scope)
+                    elif inner == 0x12:
+                        records.append(item)
+                    elif inner == 0x1A:
+                        scope.schema_url = text(item)
+                for item in records:
+                    yield read(item, SPAN_LEVEL, resource, scope)
+
+
+def read_span(data: bytes, level: int, resource: Resource, scope: Scope) -> Span:
+    span = Span(kind=0, status_code=0, resource=resource, scope=scope)
+    for tag, raw in fields(data, level):
+        if tag == 0x4A:
+            read_attribute(raw, level + 1, span.attributes)
+        elif tag == 0x0A:
+            span.trace_id = raw
+        elif tag == 0x12:
+            span.span_id = raw
+        elif tag == 0x1A:
+            span.trace_state = text(raw)
+        elif tag == 0x22:
+            span.parent_span_id = raw
+        elif tag == 0x2A:
+            span.name = text(raw)
+        elif tag == 0x30:
+            span.kind = int32(raw)
+        elif tag == 0x39:
+            span.start_unix_nano = fixed(raw)
+        elif tag == 0x41:
+            span.end_unix_nano = fixed(raw)
+        elif tag == 0x50:
+            span.dropped_attributes_count = uint32(raw)
+        elif tag == 0x5A:
+            span.events.append(_event(raw, level + 1))
+        elif tag == 0x60:
+            span.dropped_events_count = uint32(raw)
+        elif tag == 0x6A:
+            span.links.append(_link(raw, level + 1))
+        elif tag == 0x70:
+            span.dropped_links_count = uint32(raw)
+        elif tag == 0x7A:
+            _status(raw, level + 1, span)
+        elif tag == 0x85:
+            span.flags = fixed(raw)
+    return span
+
+
+def _event(data: bytes, level: int) -> Event:
+    event = Event()
+    for tag, raw in fields(data, level):
+        if tag == 0x09:
+            event.time_unix_nano = fixed(raw)
+        elif tag == 0x12:
+            event.name = text(raw)
+        elif tag == 0x1A:
+            read_attribute(raw, level + 1, event.attributes)
+        elif tag == 0x20:
+            event.dropped_attributes_count = uint32(raw)
+    return event
+
+
+def _link(data: bytes, level: int) -> Link:
+    link = Link()
+    for tag, raw in fields(data, level):
+        if tag == 0x0A:
+            link.trace_id = raw
+        elif tag == 0x12:
+            link.span_id = raw
+        elif tag == 0x1A:
+            link.trace_state = text(raw)
+        elif tag == 0x22:
+            read_attribute(raw, level + 1, link.attributes)
+        elif tag == 0x28:
+            link.dropped_attributes_count = uint32(raw)
+        elif tag == 0x35:
+            link.flags = fixed(raw)
+    return link
+
+
+def _status(data: bytes, level: int, span: Span) -> None:
+    for tag, raw in fields(data, level):
+        if tag == 0x12:
+            span.status_message = text(raw)
+        elif tag == 0x18:
+            span.status_code = int32(raw)
