@@ -1,0 +1,140 @@
+"""When do records leave? A bounded queue that decides, and does nothing else.
+
+`BatchBuffer` is the batch processor without its thread: it knows no clock (time is an argument), no
+lock and no exporter. A driver calls it: a worker thread, an event loop, or a test.
+
+    buffer.offer(record)                   a producer brings a record; False: there is no room
+    buffer.next_due(now)                   how long the driver may sleep
+    buffer.take(now)                       the next batch, empty while nothing has to leave
+    buffer.restart(now)                    the driver is done exporting: the delay begins anew
+
+Any number of threads may `offer`, since appending to a deque is atomic; all else belongs to the one
+driver. As many threads as offer in the same instant may exceed the capacity by one record each.
+
+Specification: https://opentelemetry.io/docs/specs/otel/trace/sdk/#batching-processor
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+TRANSITIONS: tuple[tuple[str, str, str], ...] = (
+    ("filling", "offer", "filling"),
+    ("filling", "offer fills a batch", "ready"),
+    ("filling", "the delay passes", "ready"),
+    ("filling", "flush", "ready"),
+    ("filling", "close", "draining"),
+    ("filling", "close while empty", "closed"),
+    ("ready", "offer", "ready"),
+    ("ready", "take leaves more to go", "ready"),
+    ("ready", "take", "filling"),
+    ("ready", "close", "draining"),
+    ("draining", "take leaves more to go", "draining"),
+    ("draining", "take", "closed"),
+)
+"""State, event, next state. An `offer` that is refused changes nothing, in any state."""
+
+
+class BatchBuffer(Generic[T]):
+    """Queues up to `capacity` records and lets them go in batches of at most `batch_size`.
+
+    Records leave when a batch is full, when `delay` seconds have passed since `restart`, after
+    `flush`, and after `close`. Raises `ValueError` for settings that contradict each other.
+    """
+
+    def __init__(self, *, capacity: int, batch_size: int, delay: float, now: float = 0.0) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch size must be at least 1, not {batch_size}")
+        if capacity < batch_size:
+            raise ValueError(
+                f"queue size must be at least the batch size, not {capacity} < {batch_size}"
+            )
+        if not delay > 0:
+            raise ValueError(f"delay must be more than 0 seconds, not {delay}")
+        self._queue: deque[T] = deque()
+        self._capacity = capacity
+        self._room = capacity  # 0 once closed, so that one comparison serves both
+        self._batch_size = batch_size
+        self._delay = delay
+        self._due_at = now + delay
+        self._owed = 0  # how many of the oldest records leave even if they fill no batch
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def offer(self, record: T) -> bool:
+        """Queue `record`, or return False when the queue is full or closed."""
+        if len(self._queue) >= self._room:
+            return False
+        self._queue.append(record)
+        return True
+
+    def displace(self, record: T) -> T | None:
+        """Queue `record` in the place of the oldest one, which is returned. For a full queue."""
+        oldest = self._queue.popleft() if self._queue else None
+        self._queue.append(record)
+        return oldest
+
+    @property
+    def has_full_batch(self) -> bool:
+        return len(self._queue) >= self._batch_size
+
+    def state(self, now: float) -> str:
+        """One of the states in `TRANSITIONS`."""
+        if self.closed:
+            return "draining" if self._queue else "closed"
+        return "ready" if self._queue and self.next_due(now) == 0 else "filling"
+
+    def next_due(self, now: float) -> float:
+        """Seconds until `take` has something to do, unless a producer fills a batch before."""
+        if self.closed or self._owed or self.has_full_batch:
+            return 0.0
+        return max(0.0, self._due_at - now)
+
+    def take(self, now: float) -> list[T]:
+        """The records that leave now, oldest first: a batch, or an empty list."""
+        queue = self._queue
+        if self.closed or now >= self._due_at:
+            self._owed = len(queue)
+            if not queue:
+                self.restart(now)
+        if not self._owed and len(queue) < self._batch_size:
+            return []
+        batch: list[T] = []
+        while queue and len(batch) < self._batch_size:
+            batch.append(queue.popleft())
+        self._owed = max(0, self._owed - len(batch)) if queue else 0
+        return batch
+
+    def restart(self, now: float) -> None:
+        """Begin the delay anew."""
+        self._due_at = now + self._delay
+
+    def flush(self) -> None:
+        """Everything that is queued now leaves without further delay."""
+        self._owed = len(self._queue)
+
+    def close(self) -> None:
+        """Take no more records; what is queued leaves without further delay."""
+        self._room = 0
+
+    @property
+    def closed(self) -> bool:
+        return self._room == 0
+
+    @property
+    def capacity(self) -> int:
+        return self._capacity
+
+    def clear(self) -> list[T]:
+        """Give up what is queued, and return it to be accounted for."""
+        given_up: list[T] = []
+        try:
+            while True:
+                given_up.append(self._queue.popleft())
+        except IndexError:
+            self._owed = 0
+            return given_up

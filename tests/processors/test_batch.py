@@ -1,0 +1,419 @@
+"""The batch processor: its thread, its deadlines, and its accounts."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from otlp_kit.processors.batch import BatchProcessor, Outcome
+from otlp_kit.testing.fake_clock import FakeClock
+from otlp_kit.wire import Accepted, Refused, Unavailable
+
+
+class Recorder:
+    """An exporter that does what it is told and writes down what it got."""
+
+    def __init__(self, behave: Callable[[Sequence[int]], Accepted] | None = None) -> None:
+        self.batches: list[list[int]] = []
+        self.behave = behave or (lambda batch: Accepted())
+        self.shutdowns = 0
+
+    def export(self, batch: Sequence[int], deadline: float) -> Accepted:
+        answer = self.behave(batch)
+        self.batches.append(list(batch))
+        return answer
+
+    def shutdown(self) -> None:
+        self.shutdowns += 1
+
+
+class Stuck(Recorder):
+    """An exporter that hangs until it is let go."""
+
+    def __init__(self) -> None:
+        super().__init__(self._hang)
+        self.entered = threading.Event()
+        self.let_go = threading.Event()
+
+    def _hang(self, batch: Sequence[int]) -> Accepted:
+        self.entered.set()
+        assert self.let_go.wait(30)
+        return Accepted()
+
+
+@pytest.fixture
+def stuck() -> Iterator[Stuck]:
+    exporter = Stuck()
+    yield exporter
+    exporter.let_go.set()
+
+
+def quick(exporter: Recorder, **settings: object) -> BatchProcessor[int]:
+    defaults: dict[str, object] = {"max_queue_size": 20, "max_batch_size": 5, "delay": 10.0}
+    return BatchProcessor(exporter, **{**defaults, **settings})  # type: ignore[arg-type]
+
+
+def in_background(call: Callable[[], Outcome]) -> tuple[threading.Thread, list[Outcome]]:
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(call()))
+    thread.start()
+    return thread, outcomes
+
+
+@pytest.mark.spec("SDK-P8")
+def test_a_full_batch_leaves_at_once() -> None:
+    """Nobody has to wait for the delay when there is enough to send."""
+    exporter, clock = Recorder(), FakeClock()
+    processor = quick(exporter, clock=clock)
+    for number in range(5):
+        processor.emit(number)
+    assert processor.force_flush(5) is Outcome.FLUSHED
+    assert exporter.batches[0] == [0, 1, 2, 3, 4]
+    assert clock.monotonic() == 0
+    processor.shutdown()
+
+
+@pytest.mark.spec("SDK-P8")
+def test_the_delay_lets_a_small_batch_leave() -> None:
+    """Two records wait for ten seconds, no longer."""
+    exported = threading.Event()
+    exporter, clock = Recorder(lambda batch: exported.set() or Accepted()), FakeClock()
+    processor = quick(exporter, clock=clock)
+    processor.emit(1)
+    processor.emit(2)
+    assert clock.await_sleepers(1)
+    clock.advance(9.9)
+    assert exporter.batches == []
+    clock.advance(0.2)
+    assert exported.wait(10)
+    processor.shutdown()
+    assert exporter.batches == [[1, 2]]
+
+
+def test_an_idle_worker_sleeps() -> None:
+    """With nothing queued, each delay costs one look at the queue, not a spinning thread."""
+    clock = FakeClock()
+    processor = quick(Recorder(), clock=clock)
+    for _ in range(3):
+        assert clock.await_sleepers(1)
+        clock.advance(10)
+    assert clock.await_sleepers(1)
+    processor.shutdown()
+
+
+@pytest.mark.spec("SDK-P9")
+@pytest.mark.parametrize(
+    ("when_full", "kept"), [("drop_newest", [0, 1, 2, 3, 4]), ("drop_oldest", [4, 5, 6, 7, 8])]
+)
+def test_a_full_queue_drops_one_end_and_counts(
+    when_full: str, kept: list[int], stuck: Stuck
+) -> None:
+    """Which record goes is a choice; that it is counted is not."""
+    processor = quick(stuck, max_queue_size=5, when_full=when_full)
+    for number in range(-5, 0):
+        processor.emit(number)
+    assert stuck.entered.wait(10)  # the first five are with the exporter, the queue is empty
+    for number in range(9):
+        processor.emit(number)
+    stuck.let_go.set()
+    assert processor.shutdown() is Outcome.FLUSHED
+    assert stuck.batches == [[-5, -4, -3, -2, -1], kept]
+    totals = processor.totals()
+    assert (totals.created, totals.delivered, totals.inside) == (14, 10, 0)
+    assert dict(totals.dropped) == {"queue_full": 4}
+
+
+@pytest.mark.spec("PEER-3")
+@pytest.mark.spec("SDK-P6")
+def test_force_flush_keeps_its_timeout(stuck: Stuck) -> None:
+    """With an exporter that takes longer, the flush returns timed out when its time is over."""
+    clock = FakeClock()
+    processor = quick(stuck, clock=clock)
+    processor.emit(1)
+    thread, outcomes = in_background(lambda: processor.force_flush(0.1))
+    assert stuck.entered.wait(10)
+    assert clock.await_sleepers(1)
+    clock.advance(0.05)
+    assert outcomes == []
+    clock.advance(0.05)
+    thread.join(10)
+    assert outcomes == [Outcome.TIMED_OUT]
+    assert processor.totals().inside == 1
+
+
+@pytest.mark.spec("SDK-P5")
+def test_shutdown_keeps_its_timeout_and_accounts_for_what_is_left(stuck: Stuck) -> None:
+    """What hangs in the exporter is inside; what is still queued is dropped and counted."""
+    clock = FakeClock()
+    processor = quick(stuck, clock=clock)
+    for number in range(5):
+        processor.emit(number)
+    assert stuck.entered.wait(10)
+    for number in range(3):
+        processor.emit(number)
+    thread, outcomes = in_background(lambda: processor.shutdown(2.0))
+    assert clock.await_sleepers(1)
+    clock.advance(2.0)
+    thread.join(10)
+    assert outcomes == [Outcome.TIMED_OUT]
+    totals = processor.totals()
+    assert (totals.created, totals.inside) == (8, 5)
+    assert dict(totals.dropped) == {"already_shutdown": 3}
+    stuck.let_go.set()
+    assert processor.shutdown() is Outcome.FLUSHED
+    assert processor.totals().delivered == 5
+    assert stuck.shutdowns == 1
+
+
+@pytest.mark.spec("SDK-P5")
+def test_after_shutdown_everything_is_ignored_gracefully() -> None:
+    """Records are counted, calls return, the exporter is released once."""
+    exporter = Recorder()
+    processor = quick(exporter)
+    assert processor.shutdown() is Outcome.FLUSHED
+    processor.emit(1)
+    assert processor.force_flush() is Outcome.FLUSHED
+    assert processor.shutdown() is Outcome.FLUSHED
+    assert exporter.shutdowns == 1
+    assert dict(processor.totals().dropped) == {"already_shutdown": 1}
+    assert repr(processor) == (
+        "<BatchProcessor [closed | queued 0/20 | created 1 = dropped 1 (already_shutdown 1)]>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("behave", "fates"),
+    [
+        (lambda batch: Accepted(), {"delivered": 3}),
+        (lambda batch: Accepted(2, "two were bad"), {"delivered": 1, "rejected": 2}),
+        (lambda batch: Accepted(99, "nonsense"), {"rejected": 3}),
+    ],
+)
+def test_an_answer_becomes_fates(
+    behave: Callable[[Sequence[int]], Accepted], fates: dict[str, int]
+) -> None:
+    """Partial success splits a batch; a peer cannot reject more than it was given."""
+    processor = quick(Recorder(behave))
+    for number in range(3):
+        processor.emit(number)
+    assert processor.shutdown() is Outcome.FLUSHED
+    totals = processor.totals()
+    assert {name: getattr(totals, name) for name in fates} == fates
+    assert totals.inside == 0
+
+
+def fail_with(error: BaseException) -> Callable[[Sequence[int]], Accepted]:
+    def behave(batch: Sequence[int]) -> Accepted:
+        raise error
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("behave", "expected"),
+    [
+        (fail_with(Refused("no")), "dropped 3 (export_failed 3)"),
+        (fail_with(Unavailable("later")), "dropped 3 (export_failed 3)"),
+        (fail_with(Unavailable("lost", maybe_delivered=True)), "unknown 3"),
+        (fail_with(RuntimeError("bug")), "dropped 3 (export_failed 3)"),
+        (lambda batch: "garbage", "dropped 3 (export_failed 3)"),
+    ],
+)
+def test_a_failing_exporter_loses_nothing_uncounted(
+    behave: Callable[[Sequence[int]], Accepted], expected: str
+) -> None:
+    """Whatever an exporter does, the worker goes on, and flush and shutdown say that it failed."""
+    exporter = Recorder(behave)
+    processor = quick(exporter)
+    for number in range(3):
+        processor.emit(number)
+    assert processor.force_flush(10) is Outcome.FAILED
+    assert str(processor.totals()) == f"created 3 = {expected}"
+    exporter.behave = lambda batch: Accepted()
+    processor.emit(4)
+    assert processor.force_flush(10) is Outcome.FLUSHED
+    assert exporter.batches[-1] == [4]
+    processor.shutdown()
+
+
+def test_failures_are_logged_once_a_while_with_their_number(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A dead destination does not fill the log of the application."""
+    clock = FakeClock()
+    processor = quick(Recorder(fail_with(Unavailable("down"))), clock=clock)
+
+    def emit_and_flush() -> None:
+        processor.emit(1)
+        assert processor.force_flush(10) is Outcome.FAILED
+
+    with caplog.at_level(logging.WARNING, logger="otlp_kit"):
+        for _ in range(5):
+            emit_and_flush()
+        assert [record.message for record in caplog.records] == ["export of 1 records failed: down"]
+        clock.advance(61)
+        emit_and_flush()
+    assert caplog.records[-1].message == (
+        "export of 1 records failed: down (4 more batches since the last report)"
+    )
+    assert len(caplog.records) == 2
+    processor.shutdown()
+
+
+def test_an_exporter_may_call_its_own_processor() -> None:
+    """Flushing from inside an export would wait for itself; it is refused, not deadlocked."""
+    seen: list[Outcome] = []
+
+    def behave(batch: Sequence[int]) -> Accepted:
+        seen.append(processor.force_flush(5))
+        processor.emit(99)
+        return Accepted()
+
+    exporter = Recorder(behave)
+    processor = quick(exporter)
+    processor.emit(1)
+    assert processor.force_flush(10) is Outcome.FLUSHED
+    assert seen[0] is Outcome.FAILED
+    exporter.behave = lambda batch: Accepted()
+    processor.shutdown()
+    assert processor.totals().inside == 0
+
+
+@pytest.mark.spec("PEER-17")
+def test_no_wake_up_is_lost() -> None:
+    """A batch that fills while another is exported leaves at once, not after the delay."""
+    clock = FakeClock()
+    processor_holder: list[BatchProcessor[int]] = []
+    twice = threading.Event()
+
+    def behave(batch: Sequence[int]) -> Accepted:
+        if batch[0] == 0:
+            for number in range(5, 10):
+                processor_holder[0].emit(number)
+        else:
+            twice.set()
+        return Accepted()
+
+    exporter = Recorder(behave)
+    processor = quick(exporter, clock=clock)
+    processor_holder.append(processor)
+    for number in range(5):
+        processor.emit(number)
+    assert twice.wait(10)
+    assert clock.monotonic() == 0
+    processor.shutdown()
+
+
+@pytest.mark.parametrize("settings", [{"export_timeout": 0}, {"when_full": "explode"}])
+def test_bad_settings_are_refused(settings: dict[str, object]) -> None:
+    """The constructor raises and starts no thread."""
+    before = threading.active_count()
+    with pytest.raises(ValueError, match="must be"):
+        quick(Recorder(), **settings)
+    assert threading.active_count() == before
+
+
+class Accounts(RuleBasedStateMachine):
+    """Any order of emitting, failing, waiting, flushing and ending: the ledger balances."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = FakeClock()
+        self.exporter = Recorder()
+        self.processor = quick(self.exporter, clock=self.clock)
+        self.emitted = 0
+
+    @rule(count=st.integers(1, 12))
+    def emit(self, count: int) -> None:
+        for _ in range(count):
+            self.processor.emit(self.emitted)
+            self.emitted += 1
+
+    @rule(
+        behave=st.sampled_from(
+            [
+                lambda batch: Accepted(),
+                lambda batch: Accepted(1, "one was bad"),
+                fail_with(Refused("no")),
+                fail_with(Unavailable("lost", maybe_delivered=True)),
+                fail_with(ValueError("bug")),
+            ]
+        )
+    )
+    def the_exporter_changes(self, behave: Callable[[Sequence[int]], Accepted]) -> None:
+        self.exporter.behave = behave
+
+    @rule(seconds=st.sampled_from([1.0, 10.0]))
+    def time_passes(self, seconds: float) -> None:
+        self.clock.advance(seconds)
+
+    @rule()
+    def flush(self) -> None:
+        assert self.processor.force_flush(1000) is not Outcome.TIMED_OUT
+        assert self.processor.totals().inside == 0
+
+    @rule()
+    def shut_down(self) -> None:
+        assert self.processor.shutdown(1000) is not Outcome.TIMED_OUT
+        assert self.processor.totals().inside == 0
+        assert self.exporter.shutdowns == 1
+
+    @invariant()
+    def balanced(self) -> None:
+        totals = self.processor.totals()
+        assert totals.inside >= 0
+
+    def teardown(self) -> None:
+        self.processor.shutdown(1000)
+        totals = self.processor.totals()
+        assert totals.created == self.emitted
+        assert totals.inside == 0
+        # Each fate against what the exporter itself has seen.
+        assert sum(map(len, self.exporter.batches)) == totals.delivered + totals.rejected
+        numbers = [number for batch in self.exporter.batches for number in batch]
+        assert numbers == sorted(set(numbers))
+
+
+TestAccounts = Accounts.TestCase
+TestAccounts.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+
+
+@pytest.mark.slow
+@pytest.mark.spec("PEER-18")
+def test_no_record_is_stranded_when_threads_race_a_shutdown() -> None:
+    """Eight threads emit while the processor ends, with the scheduler as unkind as it can be."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(60):
+            exporter = Recorder()
+            processor = quick(exporter, max_queue_size=64, max_batch_size=16)
+            start = threading.Barrier(9)
+            counts = itertools.count()
+
+            def emit(processor=processor, start=start, counts=counts) -> None:  # type: ignore[no-untyped-def]
+                start.wait()
+                for _ in range(100):
+                    processor.emit(next(counts))
+
+            threads = [threading.Thread(target=emit) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            start.wait()
+            processor.shutdown(30)
+            for thread in threads:
+                thread.join()
+            totals = processor.totals()
+            assert totals.created == 800
+            assert totals.inside == 0
+            assert sum(map(len, exporter.batches)) == totals.delivered
+    finally:
+        sys.setswitchinterval(interval)
