@@ -1,0 +1,53 @@
+# make up      the main job: install, build the site, start receiver, page, site and Lab
+# make test    everything promised, checked; .ci/run is this and nothing else
+# make check   the quick inner loop: lint, types, unit tests, the pages' code
+# make docs    build the site into build/site
+# make notebooks   write each notebooks/NAME.ipynb anew from its NAME.py
+# make bench   measure; print each ratio beside its gate; write benchmarks/results/
+# make lock    resolve pyproject.toml anew into requirements/
+# make clean   remove what the other targets made
+
+export NO_MKDOCS_2_WARNING := 1
+PYTHON ?= python3
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+
+.PHONY: up check test docs notebooks bench lock clean lint setup setup-test
+
+up: docs
+	@exec $(BIN)/otlp-kit up
+
+setup:
+	@$(PYTHON) tools/setup_env.py
+
+setup-test:
+	@$(PYTHON) tools/setup_env.py --browser
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+check: lint
+	$(PYTEST) -m "not slow and not browser"
+
+test: setup-test lint docs
+	$(PYTEST) -rs --durations=10
+
+docs: setup
+	$(BIN)/python -m tools.vendor
+	$(BIN)/mkdocs build --quiet --strict
+
+notebooks: setup
+	$(BIN)/jupytext --quiet --to ipynb notebooks/*.py
+	$(BIN)/nbstripout notebooks/*.ipynb
+
+bench: setup
+	$(BIN)/python -m benchmarks.encode
+
+lock: setup
+	$(BIN)/python tools/setup_env.py --lock
+
+clean:
+	rm -rf build docs/assets/vendor .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,104 @@
+"""`otlp-kit up`: the main job. Receiver, page, site and Lab, together, until Ctrl-C.
+
+Everything listens on loopback. The receiver and the page run in this process; the built site is
+served from a thread; JupyterLab is a child process that ends with this one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from otlp_kit.cli.lab_process import LabProcess
+from otlp_kit.cli.options import Address, add_listeners, address
+from otlp_kit.cli.site_server import SiteServer
+from otlp_kit.cli.station import Station, listen, run_until_stopped
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+SITE = CHECKOUT / "build/site"
+NOTEBOOKS = CHECKOUT / "notebooks"
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("up", help="start receiver, page, site and Lab")
+    add_listeners(parser)
+    for name, port, what in (("site", 4321, "documentation site"), ("lab", 4322, "JupyterLab")):
+        parser.add_argument(
+            f"--{name}",
+            type=address,
+            default=Address("127.0.0.1", port),
+            metavar="HOST:PORT",
+            help=f"{what} (default: %(default)s)",
+        )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    with ExitStack() as opened:
+        station = opened.enter_context(
+            Station(http=arguments.http, ui=arguments.ui, data=arguments.data)
+        )
+        rows = [
+            ("receiver", station.addresses["http"], "OTLP/HTTP: send traces here"),
+            ("page", station.addresses["ui"], "the latest traces, live"),
+        ]
+        # Both ports are bound before either server starts: nothing is ever half started.
+        site_socket = opened.enter_context(listen(arguments.site, "--site"))
+        lab_socket = opened.enter_context(listen(arguments.lab, "--lab"))
+        left_out = []
+        if (SITE / "index.html").is_file():
+            site = opened.enter_context(SiteServer(SITE, site_socket))
+            rows.append(("site", site.url, "how it works, with code that ran"))
+        else:
+            left_out.append("site: not built (in a checkout, `make docs` builds it)")
+        lab: LabProcess | None = None
+        if NOTEBOOKS.is_dir() and LabProcess.installed():
+            lab = opened.enter_context(LabProcess(NOTEBOOKS, lab_socket, station.addresses))
+            rows.append(("lab", lab.url, "notebooks: predict, break, measure"))
+        else:
+            left_out.append("lab: needs the notebooks of a checkout and the extra `lab`")
+        print(_welcome(rows, left_out, station), flush=True)
+
+        async def main(stop: asyncio.Event) -> None:
+            status = asyncio.create_task(_status_line(station, lab))
+            await station.run(stop)
+            status.cancel()
+            with suppress(asyncio.CancelledError):
+                await status
+
+        run_until_stopped(main)
+        print(f"\nStopping. {station.service.ledger.totals()}", flush=True)
+    print(f"Your data stays in {arguments.data}", flush=True)
+    return 0
+
+
+def _welcome(rows: list[tuple[str, str, str]], left_out: list[str], station: Station) -> str:
+    width = max(len(link) for _, link, _ in rows)
+    lines = ["", *(f"  {name:9} {link:{width}}  {what}" for name, link, what in rows)]
+    lines += [f"  left out  {what}" for what in left_out]
+    lines += [
+        "",
+        f"  data      {station.data}",
+        "",
+        "Try first, in another terminal: any program that uses an official OpenTelemetry SDK, with",
+        f"  OTEL_EXPORTER_OTLP_ENDPOINT={station.addresses['http']}",
+        "then look at the page, or run `otlp-kit traces`. Ctrl-C stops everything.",
+    ]
+    if station.store.trouble:
+        lines.append(f"Warning: nothing can be stored: {station.store.trouble}")
+    return "\n".join([*lines, ""])
+
+
+async def _status_line(station: Station, lab: LabProcess | None) -> None:
+    """One line, rewritten every second on a terminal; a log that grows helps nobody elsewhere."""
+    while sys.stdout.isatty():
+        parts = [str(station.service.ledger.totals())]
+        if station.service.trouble:
+            parts.append(f"cannot store: {station.service.trouble}")
+        if lab and lab.ended:
+            parts.append("the Lab has ended")
+        print(f"\r\x1b[2K{' | '.join(parts)}", end="", flush=True)
+        await asyncio.sleep(1)

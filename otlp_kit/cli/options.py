@@ -1,0 +1,72 @@
+"""What several commands share: where the data is, what an address looks like, how to stop."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class Stop(Exception):
+    """The command cannot go on; the text is one line that says what the user can do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A host and a port to listen on. Port 0 takes any free one."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+
+def address(text: str) -> Address:
+    """Parse `HOST:PORT`, `[IPV6]:PORT` or `PORT`."""
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    if not port.isdecimal() or int(port) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT with a port from 0 to 65535")
+    return Address(host, int(port))
+
+
+def user_data_dir() -> Path:
+    """Where this system keeps a user's data: what `--data` means when it is not given."""
+    home = Path.home()
+    if sys.platform == "darwin":
+        return home / "Library/Application Support/otlp-kit"
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA", home / "AppData/Local")) / "otlp-kit"
+    return Path(os.environ.get("XDG_DATA_HOME") or home / ".local/share") / "otlp-kit"
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=user_data_dir(),
+        metavar="DIR",
+        help="directory of the database (default: %(default)s)",
+    )
+
+
+def add_listeners(parser: argparse.ArgumentParser) -> None:
+    """The addresses of the receiver and its page, and the data directory."""
+    parser.add_argument(
+        "--http",
+        type=address,
+        default=Address("127.0.0.1", 4318),
+        metavar="HOST:PORT",
+        help="OTLP/HTTP receiver (default: %(default)s; port 0: any free one)",
+    )
+    parser.add_argument(
+        "--ui",
+        type=address,
+        default=Address("127.0.0.1", 4320),
+        metavar="HOST:PORT",
+        help="page with traces and ledger (default: %(default)s)",
+    )
+    add_data(parser)

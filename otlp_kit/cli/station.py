@@ -1,0 +1,140 @@
+"""The receiver as `serve` and `up` run it: store, service, page and sockets, put together.
+
+Opening is all or nothing: the data directory is locked and every port is bound before anything
+starts, so that a port which is taken leaves nothing half started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import signal
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from otlp_kit.cli.options import Address, Stop
+from otlp_kit.receiver.http_server import bind, otlp_app, serve
+from otlp_kit.receiver.page import page_app
+from otlp_kit.receiver.service import Service
+from otlp_kit.stores.sqlite_store import SqliteStore
+from otlp_kit.views import JS_DIRECTORY
+from otlp_kit.views.waterfall import Waterfall
+
+
+class Station:
+    """Everything that `serve` runs. Use it as a context manager: leaving it closes the store."""
+
+    def __init__(self, *, http: Address, ui: Address, data: Path) -> None:
+        self._opened = ExitStack()
+        with ExitStack() as opening:
+            opening.callback(self._opened.close)
+            self._opened.enter_context(_lock(data))
+            self.http = self._opened.enter_context(listen(http, "--http"))
+            self.ui = self._opened.enter_context(listen(ui, "--ui"))
+            self.store = SqliteStore(data)
+            self._opened.callback(self.store.close)
+            opening.pop_all()
+        self.data = data
+        self.service = Service(self.store.put)
+        self.addresses = {"http": url(self.http), "ui": url(self.ui)}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Serve until `stop` is set; SIGINT and SIGTERM set it."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop.set)
+        hosts = {"127.0.0.1", "localhost", "[::1]", str(self.ui.getsockname()[0])}
+        page = page_app(self.store.latest, self._trace, self._status, hosts, JS_DIRECTORY)
+        await serve([(otlp_app(self.service), self.http), (page, self.ui)], stop)
+
+    def _trace(self, trace_id: str) -> dict[str, Any] | None:
+        spans = self.store.spans(trace_id)
+        return Waterfall(spans).data() if spans else None
+
+    def _status(self) -> dict[str, Any]:
+        totals = self.service.ledger.totals()
+        ledger = {
+            name: getattr(totals, name)
+            for name in ("created", "delivered", "rejected", "stored", "unknown", "inside")
+        }
+        return {
+            "ledger": {**ledger, "dropped": dict(totals.dropped)},
+            "trouble": self.service.trouble,
+            "addresses": self.addresses,
+        }
+
+    def __enter__(self) -> Station:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+
+def url(listening: socket.socket) -> str:
+    """The http URL of a bound socket."""
+    host, port = listening.getsockname()[:2]
+    return f"http://{Address(host, port)}"
+
+
+def listen(wanted: Address, flag: str) -> socket.socket:
+    """Bind `wanted`, or stop with a line that names the address and the flag that moves it."""
+    try:
+        return bind(wanted.host, wanted.port)
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+        raise Stop(
+            f"cannot listen on {wanted}: {reason}. Choose another address with {flag} HOST:PORT"
+        ) from None
+
+
+class _lock:  # noqa: N801 - reads as a function
+    """An exclusive lock on a data directory. It belongs to the process: a crash releases it."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._file: Any = None
+
+    def __enter__(self) -> None:
+        path = self._data / "lock"
+        try:
+            self._data.mkdir(parents=True, exist_ok=True)
+            self._file = path.open("a+")
+        except OSError as error:
+            if path.exists() or self._data.is_dir():
+                return  # another user's directory: nothing can be stored, the receiver will say so
+            raise Stop(f"cannot use the data directory {self._data}: {error.strerror}") from None
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.seek(0)
+            owner = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise Stop(
+                f"{self._data} is in use by another otlp-kit (process {owner}). "
+                "Stop it, or choose another directory with --data DIR"
+            ) from None
+        self._file.truncate(0)
+        self._file.write(f"{os.getpid()}\n")
+        self._file.flush()
+
+    def __exit__(self, *_: object) -> None:
+        if self._file:
+            self._file.close()
+
+
+def run_until_stopped(main: Callable[[asyncio.Event], Any]) -> None:
+    """Run the coroutine function `main` with a fresh stop event, on uvloop where there is one."""
+
+    async def start() -> None:
+        await main(asyncio.Event())
+
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(start())
+    else:
+        uvloop.run(start())

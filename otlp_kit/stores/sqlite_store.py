@@ -1,0 +1,135 @@
+"""A store in one SQLite file: durable before it answers, and plain enough for any SQLite client.
+
+    store = SqliteStore(Path("data"))
+    store.put(TRACES, spans, batch_id)          # returns when the disk has them
+    store.latest(20), store.spans(trace_id)     # any thread; each read opens the file read-only
+
+One transaction a batch: after a failure nothing of it is there, and the same batch can be put
+again. A file that cannot be opened is tried anew at every put, so that a receiver with a full or
+read-only disk says so and recovers by itself.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from otlp_kit.model import Span
+from otlp_kit.stores.span_rows import (
+    INSERT_SPAN,
+    SCHEMA,
+    SELECT_LATEST,
+    SELECT_SPANS,
+    UPSERT_TRACE,
+    span_of,
+    span_row,
+    trace_rows,
+)
+from otlp_kit.wire import Signal, Unavailable
+
+FILE = "otlp.sqlite3"
+
+
+class SqliteStore:
+    """The store in `directory`, which is created. `max_bytes` bounds the size of the file.
+
+    `trouble` is why the last attempt to open or write failed, or None.
+    """
+
+    def __init__(self, directory: Path, *, max_bytes: int | None = None) -> None:
+        self._directory = directory
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._database: sqlite3.Connection | None = None
+        self.trouble: str | None = None
+        with self._lock:
+            try:
+                self._open()
+            except (OSError, sqlite3.Error) as error:
+                self.trouble = str(error)
+
+    def put(self, signal: Signal, records: Sequence[Span], batch_id: str) -> int:
+        """Store `records` durably and return how many are new: none if the batch is there already.
+
+        Raises `Unavailable` when nothing could be stored; the same batch may then be put again.
+        """
+        with self._lock:
+            try:
+                database = self._open()
+                with database:
+                    new = database.execute(
+                        "insert or ignore into batches values (?, ?)", (batch_id, len(records))
+                    ).rowcount
+                    if not new:
+                        return 0
+                    rows = (span_row(span, batch_id, i) for i, span in enumerate(records))
+                    database.executemany(INSERT_SPAN, rows)
+                    database.executemany(UPSERT_TRACE, trace_rows(records))
+            except (OSError, sqlite3.Error) as error:
+                self.trouble = str(error)
+                raise Unavailable(f"{self._directory / FILE}: {error}") from error
+            self.trouble = None
+            return len(records)
+
+    def spans(self, trace_id: str) -> list[Span]:
+        """The spans of one trace (32 hexadecimal digits) by start time; empty if there are none."""
+        with closing(open_readonly(self._directory)) as database:
+            return [span_of(row) for row in database.execute(SELECT_SPANS, (trace_id,))]
+
+    def latest(self, limit: int) -> list[dict[str, Any]]:
+        """The latest traces, newest first: what the page's list and `otlp-kit traces` show."""
+        with closing(open_readonly(self._directory)) as database:
+            database.row_factory = sqlite3.Row
+            return [dict(row) for row in database.execute(SELECT_LATEST, (limit,))]
+
+    def close(self) -> None:
+        """Close the file. A later put would open it again."""
+        with self._lock:
+            if self._database:
+                self._database.close()
+                self._database = None
+
+    def _open(self) -> sqlite3.Connection:
+        if self._database is None:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            database = sqlite3.connect(self._directory / FILE, check_same_thread=False)
+            try:
+                database.execute("pragma journal_mode = wal")
+                # An acknowledged batch outlives the power cord, not only the process.
+                database.execute("pragma synchronous = full")
+                if self._max_bytes is not None:
+                    [size] = database.execute("pragma page_size").fetchone()
+                    database.execute(f"pragma max_page_count = {self._max_bytes // size}")
+                database.executescript(SCHEMA)
+            except sqlite3.Error:
+                database.close()
+                raise
+            self._database = database
+        return self._database
+
+
+def open_readonly(directory: Path) -> sqlite3.Connection:
+    """A connection that cannot write. Raises `FileNotFoundError` when there is no database yet."""
+    path = directory / FILE
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no database in {directory}: nothing was received yet")
+    # In a directory that this user cannot write, SQLite can only read a file that nobody changes.
+    for mode in ("mode=ro", "immutable=1"):
+        database = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
+        try:
+            database.execute("pragma query_only = on")
+            database.execute("select 1 from sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            database.close()
+            if mode == "immutable=1":
+                raise
+        except sqlite3.Error:
+            database.close()
+            raise
+        else:
+            return database
+    raise AssertionError("unreachable")

@@ -1,0 +1,42 @@
+"""What tests share: the command line as a process, and a receiver that it runs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+CLI = (sys.executable, "-m", "otlp_kit.cli")
+
+
+def otlp_kit(*arguments: str | Path, timeout: float = 30) -> subprocess.CompletedProcess[str]:
+    """Run one command of the kit to its end."""
+    return subprocess.run(
+        [*CLI, *map(str, arguments)], capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+@dataclass
+class Running:
+    """A receiver in a process of its own."""
+
+    process: subprocess.Popen[str]
+    http: str
+    ui: str
+    data: Path
+
+    def sql(self, query: str) -> list[dict[str, Any]]:
+        """What `otlp-kit sql --json` prints, parsed."""
+        answer = otlp_kit("sql", "--data", self.data, "--json", query)
+        assert answer.returncode == 0, answer.stderr
+        return [json.loads(line) for line in answer.stdout.splitlines()]
+
+    def stop(self) -> str:
+        """End it as a user would; returns what it still printed."""
+        self.process.send_signal(signal.SIGTERM)
+        output, _ = self.process.communicate(timeout=15)
+        return output
