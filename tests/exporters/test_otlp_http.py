@@ -1,0 +1,341 @@
+"""The HTTP sender against servers that behave, misbehave and vanish."""
+
+from __future__ import annotations
+
+import gzip
+import socket
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from google.rpc.status_pb2 import Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+import otlp_kit
+from otlp_kit.exporters import otlp_http
+from otlp_kit.exporters.otlp import OtlpExporter
+from otlp_kit.exporters.otlp_http import HttpSender
+from otlp_kit.wire import TRACES, Accepted, Payload, Refused, Unavailable
+
+PAYLOAD = Payload(TRACES, b"some bytes", items=1)
+PROTOBUF = {"Content-Type": "application/x-protobuf"}
+
+
+@dataclass
+class Scripted:
+    """A server of the standard library that answers as the test wants."""
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=lambda: dict(PROTOBUF))
+    body: bytes = b""
+    seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
+    clients: set[tuple[str, int]] = field(default_factory=set)
+    url: str = ""
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    script = Scripted()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            script.seen.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            script.clients.add(self.client_address)
+            self.send_response(script.status)
+            for name, value in script.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(script.body)))
+            self.end_headers()
+            self.wfile.write(script.body)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    httpd.daemon_threads = True
+    thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    script.url = f"http://127.0.0.1:{httpd.server_address[1]}"
+    yield script
+    httpd.shutdown()
+    httpd.server_close()
+    thread.join()
+
+
+def soon(seconds: float = 20) -> float:
+    return time.monotonic() + seconds
+
+
+def send(url: str, **settings: object) -> Accepted:
+    sender = HttpSender(url, **settings)  # type: ignore[arg-type]
+    try:
+        return sender.send(PAYLOAD, soon())
+    finally:
+        sender.close()
+
+
+@pytest.mark.spec("OTLP-5")
+@pytest.mark.spec("OTLP-58")
+@pytest.mark.spec("OTLP-102")
+def test_a_payload_is_posted_as_it_is(server: Scripted) -> None:
+    """Path, media type and user agent are those of the specification."""
+    assert send(server.url, headers={"x-token": "secret"}) == Accepted()
+    [(path, headers, body)] = server.seen
+    assert (path, body) == ("/v1/traces", b"some bytes")
+    assert headers["content-type"] == "application/x-protobuf"
+    assert headers["x-token"] == "secret"
+    assert headers["user-agent"].endswith(f"OTel-OTLP-Exporter-Python/{otlp_kit.__version__}")
+    assert "content-encoding" not in headers
+
+
+@pytest.mark.spec("OTLP-91")
+@pytest.mark.parametrize(
+    ("suffix", "path"),
+    [("", "/v1/traces"), ("/", "/v1/traces"), ("/mycollector/", "/mycollector/v1/traces")],
+)
+def test_the_signal_is_added_to_the_base_url(server: Scripted, suffix: str, path: str) -> None:
+    """With and without a trailing slash."""
+    send(server.url + suffix)
+    assert server.seen[0][0] == path
+
+
+@pytest.mark.spec("OTLP-90")
+def test_a_path_of_its_own_is_used_as_it_is(server: Scripted) -> None:
+    """Nothing is added to it."""
+    send(server.url, path="/custom")
+    assert server.seen[0][0] == "/custom"
+
+
+@pytest.mark.spec("OTLP-8")
+def test_gzip_is_said_and_done(server: Scripted) -> None:
+    """The body is compressed and the header tells."""
+    send(server.url, compression="gzip")
+    _, headers, body = server.seen[0]
+    assert headers["content-encoding"] == "gzip"
+    assert gzip.decompress(body) == b"some bytes"
+
+
+@pytest.mark.spec("OTLP-12")
+def test_the_connection_is_kept(server: Scripted) -> None:
+    """Ten requests, one connection."""
+    sender = HttpSender(server.url)
+    for _ in range(10):
+        sender.send(PAYLOAD, soon())
+    sender.close()
+    assert len(server.seen) == 10
+    assert len(server.clients) == 1
+
+
+@pytest.mark.spec("OTLP-27")
+@pytest.mark.spec("OTLP-30")
+@pytest.mark.spec("PEER-8")
+def test_partial_success_is_a_success_with_a_number(server: Scripted) -> None:
+    """How many were rejected, and why, reaches the caller."""
+    answer = ExportTraceServiceResponse()
+    answer.partial_success.rejected_spans = 7
+    answer.partial_success.error_message = "too old"
+    server.body = answer.SerializeToString()
+    assert send(server.url) == Accepted(7, "too old")
+    assert len(server.seen) == 1
+
+
+@pytest.mark.spec("OTLP-57")
+@pytest.mark.spec("OTLP-60")
+@pytest.mark.parametrize(
+    ("status", "headers", "body"),
+    [
+        (202, PROTOBUF, b""),
+        (200, {"Content-Type": "text/html"}, b"<html>fine</html>"),
+        (200, {}, b""),
+        (200, PROTOBUF, b"\xff\xff\xff"),
+    ],
+)
+def test_any_2xx_is_a_success(
+    server: Scripted, status: int, headers: dict[str, str], body: bytes
+) -> None:
+    """The status acknowledges; a body that cannot be read takes nothing back."""
+    server.status, server.headers, server.body = status, headers, body
+    assert send(server.url) == Accepted()
+
+
+@pytest.mark.spec("OTLP-56")
+@pytest.mark.spec("PEER-11")
+@pytest.mark.parametrize("status", [301, 302, 304, 307])
+def test_a_redirect_is_not_a_success(server: Scripted, status: int) -> None:
+    """It is not followed either: a login page would swallow everything with a 200."""
+    server.status, server.headers = status, {"Location": "/elsewhere"}
+    with pytest.raises(Refused, match=f"HTTP {status}"):
+        send(server.url)
+    assert len(server.seen) == 1
+
+
+@pytest.mark.spec("OTLP-47")
+@pytest.mark.spec("OTLP-48")
+@pytest.mark.spec("OTLP-49")
+@pytest.mark.parametrize("status", range(400, 512))
+def test_exactly_the_retryable_statuses_are_retryable(server: Scripted, status: int) -> None:
+    """429, 502, 503 and 504 mean later; every other error means never."""
+    server.status = status
+    server.body = Status(message="because").SerializeToString()
+    with pytest.raises(Unavailable if status in (429, 502, 503, 504) else Refused, match="because"):
+        send(server.url)
+
+
+@pytest.mark.spec("OTLP-51")
+@pytest.mark.parametrize(
+    ("value", "low", "high"),
+    [
+        ("7", 7, 7),
+        ("0", 0, 0),
+        (formatdate(time.time() + 100, usegmt=True), 60, 100),
+        (formatdate(time.time() - 100, usegmt=True), 0, 0),
+    ],
+)
+def test_retry_after_is_read(server: Scripted, value: str, low: float, high: float) -> None:
+    """As seconds and as a date."""
+    server.status, server.headers = 503, {"Retry-After": value}
+    with pytest.raises(Unavailable) as unavailable:
+        send(server.url)
+    assert unavailable.value.retry_after is not None
+    assert low <= unavailable.value.retry_after <= high
+    assert not unavailable.value.maybe_delivered
+
+
+@pytest.mark.parametrize(
+    "value", ["", "soon", "-1", "1e3", "Tue, 99 Foo 2026 00:00:00 GMT", "9" * 400]
+)
+def test_a_malformed_retry_after_is_ignored(server: Scripted, value: str) -> None:
+    """The caller's own backoff applies."""
+    server.status, server.headers = 503, {"Retry-After": value}
+    with pytest.raises(Unavailable) as unavailable:
+        send(server.url)
+    assert unavailable.value.retry_after in (None, float("inf"))
+
+
+@pytest.mark.spec("OTLP-19")
+@pytest.mark.spec("PEER-12")
+def test_a_huge_answer_is_refused(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plain or compressed, reading stops at the limit."""
+    monkeypatch.setattr(otlp_http, "MAX_RESPONSE", 100_000)
+    server.body = bytes(200_000)
+    with pytest.raises(Refused, match="over 100000 bytes"):
+        send(server.url)
+    server.body = gzip.compress(bytes(10_000_000))
+    server.headers = {**PROTOBUF, "Content-Encoding": "gzip"}
+    with pytest.raises(Refused, match="over 100000 bytes"):
+        send(server.url)
+
+
+@pytest.fixture
+def raw_server() -> Iterator[Callable[[Callable[[socket.socket], None]], str]]:
+    """A server that hands each accepted socket to the test's function."""
+    servers = []
+
+    def start(handle: Callable[[socket.socket], None]) -> str:
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                handle(self.request)
+
+        server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.mark.spec("OTLP-54")
+def test_a_connection_closed_without_an_answer_may_have_delivered(raw_server) -> None:  # type: ignore[no-untyped-def]
+    """The request went out whole: nobody knows whether the spans are there."""
+    url = raw_server(lambda connection: connection.recv(65536))
+    with pytest.raises(Unavailable) as unavailable:
+        send(url)
+    assert unavailable.value.maybe_delivered
+
+
+def test_a_server_that_drips_is_given_up(raw_server) -> None:  # type: ignore[no-untyped-def]
+    """A byte now and then resets no deadline."""
+
+    def drip(connection: socket.socket) -> None:
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        for _ in range(100_000):
+            try:
+                connection.sendall(b"x")
+            except OSError:
+                return
+            time.sleep(0.01)
+
+    sender = HttpSender(raw_server(drip))
+    with pytest.raises(Unavailable) as unavailable:
+        sender.send(PAYLOAD, soon(0.3))
+    assert unavailable.value.maybe_delivered
+
+
+@pytest.mark.spec("OTLP-55")
+def test_a_closed_port_is_unavailable() -> None:
+    """Nothing was sent, so nothing can have arrived."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with pytest.raises(Unavailable, match="cannot connect") as unavailable:
+        send(f"http://127.0.0.1:{port}")
+    assert not unavailable.value.maybe_delivered
+
+
+def test_a_deadline_in_the_past_sends_nothing(server: Scripted) -> None:
+    """There is no time left to try."""
+    with pytest.raises(Unavailable, match="deadline"):
+        HttpSender(server.url).send(PAYLOAD, time.monotonic() - 1)
+    assert server.seen == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"endpoint": "127.0.0.1:4318"}, "endpoint must start with http:// or https://"),
+        ({"endpoint": "ftp://host"}, "endpoint must start with"),
+        ({"endpoint": "http://[bad"}, "endpoint is not a URL"),
+        ({"compression": "brotli"}, "compression must be none or gzip, not 'brotli'"),
+        ({"headers": {"x": "secret\r\nevil: 1"}}, "headers: 'x' has a character"),
+    ],
+)
+def test_a_bad_setting_is_named(settings: dict[str, object], message: str) -> None:
+    """At construction, with the argument's name, and without repeating a header's value."""
+    with pytest.raises(ValueError, match=r".") as error:
+        HttpSender(**settings)  # type: ignore[arg-type]
+    assert message in str(error.value)
+    assert "secret" not in str(error.value)
+
+
+def test_the_exporter_encodes_once_and_closes_its_sender() -> None:
+    """It is the joint between records and bytes."""
+
+    class Sender:
+        closed = False
+        payloads: list[Payload] = []  # noqa: RUF012 - one instance, one test
+
+        def send(self, payload: Payload, deadline: float) -> Accepted:
+            self.payloads.append(payload)
+            return Accepted(1, "one")
+
+        def close(self) -> None:
+            self.closed = True
+
+    sender = Sender()
+    exporter = OtlpExporter(lambda batch: bytes(batch), sender, TRACES)
+    assert exporter.export([1, 2, 3], deadline=1.0) == Accepted(1, "one")
+    assert sender.payloads == [Payload(TRACES, b"\1\2\3", 3)]
+    exporter.shutdown()
+    assert sender.closed
