@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from otlp_kit.stores.sqlite_store import SqliteStore
 
 from otlp_kit.cli import main
 from otlp_kit.cli.options import Address, address
 from otlp_kit.model import Resource, Span
+from otlp_kit.stores.sqlite_store import SqliteStore
 from otlp_kit.wire import TRACES
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
