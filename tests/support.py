@@ -6,6 +6,9 @@ import json
 import signal
 import subprocess
 import sys
+import time
+import urllib.error
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,3 +43,18 @@ class Running:
         self.process.send_signal(signal.SIGTERM)
         output, _ = self.process.communicate(timeout=15)
         return output
+
+
+def wait_for_answer(url: str, seconds: float = 60) -> int:
+    """The status of `url`, waiting for a server that is still starting."""
+    last = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(url, timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+        except OSError:
+            if time.monotonic() > last:
+                raise
+            time.sleep(0.2)

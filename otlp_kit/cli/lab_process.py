@@ -14,6 +14,9 @@ from pathlib import Path
 
 from otlp_kit.cli.station import url
 
+CONFIG = Path(__file__).resolve().parents[1] / "lab/jupyter_config"
+"""Switches off the question whether to fetch news; read beside the user's own configuration."""
+
 GRACE = 2.0
 """Seconds for Lab to stop its kernels by itself before all that is left is killed."""
 
@@ -40,6 +43,9 @@ class LabProcess:
         self._environment = {
             **os.environ,
             "JUPYTER_TOKEN": token,
+            "JUPYTER_CONFIG_PATH": os.pathsep.join(
+                filter(None, (str(CONFIG), os.environ.get("JUPYTER_CONFIG_PATH")))
+            ),
             "OTLP_KIT_RECEIVER": receiver["http"],
             "OTLP_KIT_PAGE": receiver["ui"],
         }

@@ -6,33 +6,15 @@ import os
 import re
 import signal
 import subprocess
-import time
-import urllib.error
-import urllib.request
 from pathlib import Path
 
 import psutil
 import pytest
 
-from tests.support import CLI, otlp_kit
+from tests.support import CLI, otlp_kit, wait_for_answer
 
 ANY = ("--http", "127.0.0.1:0", "--ui", "127.0.0.1:0", "--site", "127.0.0.1:0",
        "--lab", "127.0.0.1:0")  # fmt: skip
-
-
-def answers(url: str, seconds: float = 60) -> int:
-    """The status of `url`, waiting for a server that is still starting."""
-    last = time.monotonic() + seconds
-    while True:
-        try:
-            with urllib.request.urlopen(url, timeout=10) as answer:
-                return int(answer.status)
-        except urllib.error.HTTPError as error:
-            return error.code
-        except OSError:
-            if time.monotonic() > last:
-                raise
-            time.sleep(0.2)
 
 
 @pytest.mark.slow
@@ -55,10 +37,12 @@ def test_up_answers_everywhere_and_leaves_no_process(
         shown += line
     links = dict(re.findall(r"^  (receiver|page|site|lab) +(http://\S+)", shown, re.MULTILINE))
     assert set(links) == {"receiver", "page", "site", "lab"}, shown
-    assert answers(links["page"]) == 200
-    assert answers(links["site"]) == 200
-    assert answers(links["lab"]) == 200
-    assert answers(f"{links['receiver']}/v1/traces") == 405  # a GET; the receiver takes POST
+    assert wait_for_answer(links["page"]) == 200
+    assert wait_for_answer(links["site"]) == 200
+    assert wait_for_answer(links["lab"]) == 200
+    assert (
+        wait_for_answer(f"{links['receiver']}/v1/traces") == 405
+    )  # a GET; the receiver takes POST
 
     family = [psutil.Process(up.pid), *psutil.Process(up.pid).children(recursive=True)]
     assert len(family) > 1

@@ -1,0 +1,75 @@
+"""Every notebook runs from top to bottom, and its two files say the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+SOURCES = sorted(NOTEBOOKS.glob("*.py"))
+
+
+def tool(*command: str | Path) -> None:
+    subprocess.run([sys.executable, "-m", *map(str, command)], check=True, capture_output=True)
+
+
+def run(path: Path, folder: Path) -> nbformat.NotebookNode:
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+    )
+    return client.execute()
+
+
+def text_of(notebook: nbformat.NotebookNode) -> str:
+    """Everything that the cells printed or showed as text."""
+    outputs = [o for cell in notebook.cells for o in cell.get("outputs", ())]
+    return "\n".join(o.get("text") or o.get("data", {}).get("text/plain", "") for o in outputs)
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_the_notebook_is_made_from_its_source(source: Path, tmp_path: Path) -> None:
+    """NAME.ipynb is what jupytext and nbstripout make of NAME.py; `make notebooks` renews it."""
+    made = tmp_path / f"{source.stem}.ipynb"
+    tool("jupytext", "--quiet", "--to", "ipynb", "--output", made, source)
+    tool("nbstripout", made)
+    committed = source.with_suffix(".ipynb")
+    assert nbformat.read(made, 4).cells == nbformat.read(committed, 4).cells, (
+        f"{committed.name} differs from {source.name}: run `make notebooks`"
+    )
+
+
+@pytest.mark.slow
+def test_first_span_works_without_a_receiver(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """Notebook 01 ends by itself when nothing listens, and says what to start."""
+    monkeypatch.setitem(os.environ, "OTLP_KIT_RECEIVER", "http://127.0.0.1:9")
+    notebook = run(NOTEBOOKS / "01_first_span.ipynb", tmp_path)
+    shown = text_of(notebook)
+    assert "created 2 = stored 1 + dropped 1 (duplicate 1)" in shown
+    assert "Refused:" in shown
+    assert "No receiver is running" in shown
+    assert "Not yet: 1 span(s)" in shown
+    figures = [
+        o
+        for c in notebook.cells
+        for o in c.get("outputs", ())
+        if "image/svg+xml" in o.get("data", {})
+    ]
+    assert len(figures) == 2
+
+
+@pytest.mark.slow
+def test_first_span_reaches_the_running_receiver(tmp_path: Path, monkeypatch, receiver) -> None:  # type: ignore[no-untyped-def]
+    """Notebook 01 sends its span over HTTP to a receiver, where SQL finds it."""
+    monkeypatch.setitem(os.environ, "OTLP_KIT_RECEIVER", receiver.http)
+    shown = text_of(run(NOTEBOOKS / "01_first_span.ipynb", tmp_path))
+    assert "See it on the page" in shown
+    [row] = receiver.sql("select name, service, trace_id from spans")
+    assert (row["name"], row["service"]) == ("GET /hello", "notebook")
+    assert row["trace_id"] in shown

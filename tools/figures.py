@@ -1,0 +1,27 @@
+"""Figures drawn from the code's own tables, for pages to quote: `<!-- generated: tools.figures:... -->`."""
+
+from __future__ import annotations
+
+from textwrap import wrap
+
+from otlp_kit.processors.buffer import TRANSITIONS
+
+
+def processor_states() -> str:
+    """The states of the batch buffer as a Mermaid diagram.
+
+    Events with the same effect share an arrow; events that change nothing stand inside their state.
+    """
+    arrows: dict[tuple[str, str], list[str]] = {}
+    for state, event, after in TRANSITIONS:
+        arrows.setdefault((state, after), []).append(event)
+    lines = ["stateDiagram-v2", f"    [*] --> {TRANSITIONS[0][0]}"]
+    for (state, after), events in arrows.items():
+        if state == after:
+            lines.append(f"    {state}: {'<br>↻ '.join([state, *events])}")
+        else:
+            label = "<br>or ".join("<br>".join(wrap(event, 12)) for event in events)
+            lines.append(f"    {state} --> {after}: {label}")
+    ends = {after for _, _, after in TRANSITIONS} - {state for state, _, _ in TRANSITIONS}
+    lines += [f"    {state} --> [*]" for state in sorted(ends)]
+    return "\n".join(lines)
