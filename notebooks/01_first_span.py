@@ -69,7 +69,6 @@ print(body.hex(" ", 4))
 from otlp_kit.receiver.service import Service
 from otlp_kit.stores.memory_store import MemoryStore
 from otlp_kit.testing.loopback import LoopbackSender
-
 from otlp_kit.wire import TRACES, Payload
 
 store = MemoryStore()
@@ -127,7 +126,6 @@ except Refused as refused:
 
 # %%
 from otlp_kit.exporters.otlp_http import HttpSender
-
 from otlp_kit.wire import Unavailable
 
 receiver = os.environ.get("OTLP_KIT_RECEIVER", "http://127.0.0.1:4318")
