@@ -12,6 +12,11 @@ import pytest
 from tests.support import CLI, Running
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Browser tests come last: Playwright keeps an event loop running in the main thread."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @pytest.fixture
 def start_receiver(tmp_path: Path) -> Iterator[Callable[..., Running]]:
     """Start `otlp-kit serve` on free ports; stopped at the end of the test, whatever happened."""

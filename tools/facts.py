@@ -58,6 +58,8 @@ class Fact:
         return self.with_unit(self.value, format_)
 
     def spread(self) -> str:
+        if self.low == self.high:
+            return "the same in every repetition"
         return f"{self.with_unit(self.low)} to {self.with_unit(self.high)}"
 
     def with_unit(self, value: float, format_: str | None = None) -> str:
@@ -153,9 +155,10 @@ def _run(run: Run) -> Iterator[str]:
 def _entry(fact: Fact) -> str:
     gate = f" `make bench` wants at least {fact.with_unit(fact.gate)}." if fact.gate else ""
     stale = " **Stale.**" if fact.run.changed() else ""
+    what = fact.what[:1].upper() + fact.what[1:].rstrip(".")
     return (
         f"### {fact.name} {{ #{fact.name} }}\n\n"
-        f"**{fact.shown()}** (spread {fact.spread()}){stale}\n\n{fact.what.rstrip('.')}.{gate}"
+        f"**{fact.shown()}** ({fact.spread()}){stale}\n\n{what}.{gate}"
     )
 
 

@@ -7,7 +7,8 @@ pytest collects pages through `conftest.py`; each fence is one test, named by it
     text title="Output"     compared with what the block above printed; `...` matches anything
     console                 each `$ command` runs in the page's shell; output shown is compared
     bash                    runs on its own and has to succeed
-    anything title="a.py"   becomes the file a.py in the page's folder; Python has to compile
+    python title="a.py"     becomes the file a.py in the page's folder, for a console to use; so
+                            does a fence of any language below; Python, YAML ... have to parse
     yaml, json, toml        has to parse
     mermaid                 has to begin with a kind of diagram (the browser test draws it)
 
@@ -69,10 +70,9 @@ def parse_problems(document: Document) -> Iterator[Region]:
     """One test for the form of the page, which passes, and one for each problem, at its line."""
     yield Region(0, 0, evaluator=lambda _: None)
     starts = [0, *(match.end() for match in re.finditer("\n", document.text))]
-    for problem in pages.problems(Path(document.path)):
-        if "--write" not in problem.text:  # a quote that differs fails as the fence that it is
-            at = starts[problem.line - 1]
-            yield Region(at, at, evaluator=lambda _, problem=problem: str(problem))
+    for problem in pages.problems(Path(document.path), quotes=False):
+        at = starts[problem.line - 1]
+        yield Region(at, at, evaluator=lambda _, problem=problem: str(problem))
 
 
 def parse_fences(document: Document) -> Iterator[Region]:
@@ -88,7 +88,8 @@ def parse_fences(document: Document) -> Iterator[Region]:
                     yield region
                 continue
             evaluator = EVALUATORS.get(language) or unknown(language)
-            if file := FILE.search(options):
+            file = FILE.search(options) if language in EVALUATORS else None
+            if file:
                 evaluator = write_file
             if quote := quotes.get(at):
                 evaluator = check_quote
@@ -191,6 +192,8 @@ def write_file(example: Example) -> Result:
     source, name = example.parsed
     if name.endswith(".py"):
         compile("\n" * example.line + source, example.path, "exec")
+    elif (parse := FILES.get(Path(name).suffix)) and (found := parse(example)):
+        return found
     path = page.folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page.local(source), "utf-8")
@@ -244,13 +247,15 @@ def matches(want: list[str], got: list[str]) -> bool:
     return checker.check_output("\n".join(want), "\n".join(got), doctest.ELLIPSIS)
 
 
+YAML, JSON, TOML = map(parse_with, (yaml.safe_load, json.loads, tomllib.loads))
+FILES = {".yaml": YAML, ".yml": YAML, ".json": JSON, ".toml": TOML}
 EVALUATORS: dict[str, Callable[[Example], Result]] = {
     "python": run_python,
     "text": compare_output,
     "console": run_console,
     "bash": run_bash,
-    "yaml": parse_with(yaml.safe_load),
-    "json": parse_with(json.loads),
-    "toml": parse_with(tomllib.loads),
+    "yaml": YAML,
+    "json": JSON,
+    "toml": TOML,
     "mermaid": check_diagram,
 }

@@ -20,7 +20,7 @@ RATIO = r"%|percent|[x\u00d7]|times|fold"
 RATE = r"[\w ]{0,24}?(?:/|per )(?:s|ms|sec|second|minute|hour)"
 GAP = r"[ \u00a0\u202f\n]"
 NUMBER = re.compile(
-    rf"(?<![\w.\-/])\d[\d,.]*(?:(?:{GAP}|-)?(?:{TIME}|{SIZE}|{RATIO})(?!\w)|{GAP}{RATE}(?!\w))"
+    rf"(?<![\w.\-/])\d[\d,.]*(?:-\d[\d,.]*)?(?:(?:{GAP}|-)?(?:{TIME}|{SIZE}|{RATIO})(?!\w)|{GAP}{RATE}(?!\w))"
 )
 SPECIFICATION = re.compile(
     r"\]\(https?://(?:opentelemetry\.io/docs/specs|(?:www\.)?w3\.org|www\.rfc-editor\.org"

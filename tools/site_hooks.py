@@ -35,7 +35,7 @@ def on_config(config: Any) -> Any:
     """A nav entry with a `*` stands for all pages it matches."""
     docs = Path(config.docs_dir)
     for entry in config.nav:
-        for title, what in entry.items():
+        for title, what in entry.items() if isinstance(entry, dict) else ():
             if isinstance(what, str) and "*" in what:
                 entry[title] = [
                     path.relative_to(docs).as_posix() for path in sorted(docs.glob(what))

@@ -87,14 +87,19 @@ def quotes(text: str) -> Iterator[Quote]:
             )
 
 
+def dangling(text: str) -> Iterator[tuple[int, str]]:
+    """(position, message) for each comment that no fence follows."""
+    paired = {quote.at for quote in quotes(text)}
+    for comment in _comments(text):
+        if comment.start() not in paired:
+            yield comment.start(), "no fence follows on the next line"
+
+
 def problems(text: str) -> Iterator[tuple[int, str]]:
     """(position, message) for each comment without a fence, and each fence that differs."""
-    paired = {quote.at: quote for quote in quotes(text)}
-    for comment in _comments(text):
-        quote = paired.get(comment.start())
-        if quote is None:
-            yield comment.start(), "no fence follows on the next line"
-        elif found := quote.difference():
+    yield from dangling(text)
+    for quote in quotes(text):
+        if found := quote.difference():
             yield found
 
 

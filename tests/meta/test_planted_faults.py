@@ -1,4 +1,4 @@
-"""Faults planted into a copy of a real page: the check fails at the very line, and says why."""
+"""Faults planted into a copy of a real page: the check fails at each one's line, and says why."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tools import pages
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = "docs/concepts/processor.md"
 CONFTEST = """
@@ -21,155 +23,180 @@ pytest_collect_file = collector(Path(__file__).parent)
 SKIPPED_FENCES = 0
 """How many fences of all pages are not run, each with its reason. Raise it with a reason, too."""
 
+# What stands on the page, what is planted instead, what the check says at its line. The line is
+# that of the mark, a piece of what was planted; all faults are on the page at once.
+FAULTS = {
+    "one character of what a command printed":
+        ("delivered 8 + dropped 6", "delivered 8 + dropped 7", "dropped 7", "printed otherwise"),
+    "one character of what a block printed":
+        ("not drawn: none", "not drawn: nine", "nine", "printed otherwise"),
+    "one line of a synced source":
+        ("    self._queue.append(record)", "    self._queue.appendleft(record)", "appendleft",
+         "differs from otlp_kit/processors/buffer.py:BatchBuffer.offer; `python -m tools.sources"),
+    "a quoted symbol that does not exist":
+        ("buffer.py:BatchBuffer.take -->", "buffer.py:BatchBuffer.give -->", "BatchBuffer.give",
+         "otlp_kit/processors/buffer.py has no BatchBuffer.give"),
+    "a diagram that its table does not draw":
+        ("draining --> closed: take", "draining --> filling: take", "draining --> filling",
+         "differs from tools.figures:processor_states"),
+    "one bare number":
+        ("Dropping is allowed", "It takes 12 ms. Dropping is allowed", "12 ms",
+         "bare number '12 ms'"),
+    "a fact that nobody measured":
+        ("## The machine\n", "## The machine\n\n[[fact:never.measured]]\n", "never.measured",
+         "unknown fact 'never.measured'"),
+    "a language that nobody can check":
+        ("## Lose some", '```cobol title="LOSE.COB"\nSTOP RUN.\n```\n\n## Lose some', "```cobol",
+         "the checker does not know the language of this fence: 'cobol'"),
+    "code that raises":
+        ("## Who turns", "```python\n1 / 0\n```\n\n## Who turns", "1 / 0", "in <module>"),
+    "a module that does not exist":
+        ("otlp_kit.processors.batch,", "otlp_kit.processors.butch,", "processors.butch",
+         "there is no module otlp_kit.processors.butch"),
+    "a page without its question":
+        ("\nWhat stands between", "\nSo what stands between", "So what stands",
+         "the first line of text is not the page's question"),
+}  # fmt: skip
 
-@pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A folder with the page, collected as in the repository."""
-    (tmp_path / "conftest.py").write_text(CONFTEST)
-    (tmp_path / PAGE).parent.mkdir(parents=True)
-    shutil.copy(ROOT / PAGE, tmp_path / PAGE)
-    return tmp_path
+
+def copied(folder: Path) -> Path:
+    """The page in a folder that pytest collects as it collects the repository."""
+    (folder / "conftest.py").write_text(CONFTEST)
+    page = folder / PAGE
+    page.parent.mkdir(parents=True)
+    shutil.copy(ROOT / PAGE, page)
+    return page
 
 
-def check(folder: Path, select: str = "") -> subprocess.CompletedProcess[str]:
+def check(folder: Path) -> subprocess.CompletedProcess[str]:
     """Run the docs tests of `folder` as `make check` does."""
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short",
-         "--rootdir", str(folder), "docs", "-k", select],
+         "--rootdir", str(folder), "docs"],
         cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
-def plant(folder: Path, old: str, new: str) -> int:
-    """Replace the first `old` on the page; the line where it stands."""
-    text = (folder / PAGE).read_text("utf-8")
-    assert old in text
-    (folder / PAGE).write_text(text.replace(old, new, 1), "utf-8")
-    return text.count("\n", 0, text.index(old)) + 1
+def plant(page: Path, old: str, new: str) -> None:
+    text = page.read_text("utf-8")
+    assert text.count(old) >= 1, f"the page has no {old!r}: choose another place for this fault"
+    page.write_text(text.replace(old, new, 1), "utf-8")
 
 
-def failures(report: str) -> list[str]:
-    return re.findall(r"^FAILED (\S+)", report, re.M)
+def line_of(page: Path, mark: str) -> int:
+    text = page.read_text("utf-8")
+    return text.count("\n", 0, text.index(mark)) + 1
 
 
-def test_the_page_as_it_is_passes(copy: Path) -> None:
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The page with every fault of the table, and the report of one check of it."""
+    folder = tmp_path_factory.mktemp("faulty")
+    page = copied(folder)
+    for old, new, _, _ in FAULTS.values():
+        plant(page, old, new)
+    return page, check(folder).stdout
+
+
+def test_the_page_as_it_is_passes(tmp_path: Path) -> None:
     """Without a fault the copy passes, so that each failure below is the fault's."""
-    done = check(copy)
+    copied(tmp_path)
+    done = check(tmp_path)
     assert done.returncode == 0, done.stdout
 
 
-def test_one_changed_character_in_a_printed_output(copy: Path) -> None:
-    """A page that shows `dropped 6` where 6 were dropped may not show `dropped 7`."""
-    line = plant(copy, "delivered 8 + dropped 6", "delivered 8 + dropped 7")
-    done = check(copy)
-    assert f"{PAGE}:{line}: printed otherwise" in done.stdout
-    assert len(failures(done.stdout)) == 1
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_check_fails_at_the_line(faulty: tuple[Path, str], fault: str) -> None:
+    """Each planted fault is reported as PATH:LINE, with what is wrong."""
+    page, report = faulty
+    *_, mark, message = FAULTS[fault]
+    assert f"{PAGE}:{line_of(page, mark)}: {message}" in report
 
 
-def test_one_changed_character_in_an_output_fence(copy: Path) -> None:
-    """The same for what a Python block printed."""
-    line = plant(copy, "not drawn: none", "not drawn: nine")
-    done = check(copy)
-    assert f"{PAGE}:{line}: printed otherwise" in done.stdout
-    assert len(failures(done.stdout)) == 1
+def test_nothing_else_fails(faulty: tuple[Path, str]) -> None:
+    """One failure for each fault: a fault does not hide another, nor drag others along."""
+    _, report = faulty
+    failed = re.findall(r"^FAILED (\S+)", report, re.M)
+    assert len(failed) == len(FAULTS), report
 
 
-def test_one_changed_character_in_a_doctest(copy: Path) -> None:
-    """The same for what a prompt shows."""
-    line = plant(copy, "(True, 'filling', [])", "(True, 'fulling', [])")
-    done = check(copy)
-    [failed] = failures(done.stdout)
-    assert failed == f"{PAGE}::line:{line - 1},column:1"
+def test_one_character_of_what_a_prompt_shows(tmp_path: Path) -> None:
+    """A doctest fails at the line of its prompt."""
+    page = copied(tmp_path)
+    plant(page, "(True, 'filling', [])", "(True, 'fulling', [])")
+    failed = re.findall(r"^FAILED (\S+)", check(tmp_path).stdout, re.M)
+    assert failed == [f"{PAGE}::line:{line_of(page, 'fulling') - 1},column:1"]
 
 
-def test_one_changed_line_in_a_synced_source(copy: Path) -> None:
-    """A quote that is not what the file says fails, and names the command that renews it."""
-    line = plant(copy, "self._queue.append(record)", "self._queue.appendleft(record)")
-    done = check(copy)
-    assert f"{PAGE}:{line}: differs from otlp_kit/processors/buffer.py" in done.stdout
-    assert "tools.sources --write" in done.stdout
-    assert len(failures(done.stdout)) == 1
+@pytest.mark.parametrize(
+    "number",
+    ["12 ms", "3 times", "40%", "40 percent", "1.5 GB", "2-3 seconds", "9,000 spans per second",
+     "8x", "100 MB/s"],
+)  # fmt: skip
+def test_every_measured_unit_is_seen(tmp_path: Path, number: str) -> None:
+    """Times, sizes, ratios and rates are measured numbers."""
+    page = copied(tmp_path)
+    plant(page, "Dropping is allowed", f"It takes {number}. Dropping is allowed")
+    [problem] = pages.problems(page)
+    assert "bare number" in problem.text
+    assert problem.line == line_of(page, number)
 
 
-def test_a_changed_diagram(copy: Path) -> None:
-    """A generated diagram that its table does not draw fails."""
-    line = plant(copy, "draining --> closed: take", "draining --> filling: take")
-    assert f"{PAGE}:{line}: differs from tools.figures" in check(copy).stdout
+@pytest.mark.parametrize(
+    "words",
+    [
+        "It holds 12 spans and 3 records",
+        "It takes `12 ms`",
+        "It waits 5 seconds, as the [specification](https://opentelemetry.io/docs/specs/otlp/) says",
+        "See [this page](https://example.org/12ms/3s)",
+    ],
+)
+def test_what_is_no_bare_number(tmp_path: Path, words: str) -> None:
+    """Counts, code, addresses, and what a specification sets in the same sentence."""
+    page = copied(tmp_path)
+    plant(page, "Dropping is allowed", f"{words}. Dropping is allowed")
+    assert pages.problems(page) == []
 
 
-def test_a_quoted_symbol_that_does_not_exist(copy: Path) -> None:
-    """A quote of something that was renamed or removed fails at its comment."""
-    line = plant(copy, "buffer.py:BatchBuffer.take -->", "buffer.py:BatchBuffer.give -->")
-    done = check(copy)
-    assert f"{PAGE}:{line}: otlp_kit/processors/buffer.py has no BatchBuffer.give" in done.stdout
+def test_a_specification_excuses_its_own_sentence_only(tmp_path: Path) -> None:
+    """The link of one sentence does not cover the number of the next."""
+    page = copied(tmp_path)
+    link = "As [it](https://www.w3.org/TR/trace-context/) says."
+    plant(page, "Dropping is allowed", f"{link} We took 12 ms. Dropping is allowed")
+    assert len(pages.problems(page)) == 1
 
 
-@pytest.mark.parametrize("number", ["12 ms", "3 times", "40%", "1.5 GB", "9,000 spans per second"])
-def test_one_bare_number(copy: Path, number: str) -> None:
-    """A measured number that nobody can trace fails where it stands."""
-    line = plant(copy, "Dropping is allowed", f"It takes {number}. Dropping is allowed")
-    done = check(copy)
-    assert f"{PAGE}:{line}: bare number '{number.split(' ')[0]}" in done.stdout
-    assert len(failures(done.stdout)) == 1
-
-
-def test_an_unknown_fact(copy: Path) -> None:
-    """A fact that no benchmark has written fails where it is named."""
-    line = plant(copy, "Dropping is allowed", "[[fact:never.measured]]. Dropping is allowed")
-    assert f"{PAGE}:{line}: unknown fact 'never.measured'" in check(copy).stdout
-
-
-def test_an_unknown_language(copy: Path) -> None:
-    """A fence that nobody can check fails at its first line; attributes do not hide it."""
-    line = plant(copy, "## Lose some", '```cobol title="LOSE"\nSTOP RUN.\n```\n\n## Lose some')
-    done = check(copy)
-    assert f"{PAGE}:{line}: the checker does not know the language" in done.stdout
-    assert "'cobol'" in done.stdout
-
-
-def test_code_that_raises(copy: Path) -> None:
-    """An exception fails with a traceback into the page itself."""
-    line = plant(copy, "start = BatchBuffer(capacity=3", "start = BatchBuffer(capacity=0")
-    done = check(copy)
-    assert f"{PAGE}:{line}: in <module>" in done.stdout
-
-
-def test_a_page_without_its_question(copy: Path) -> None:
-    """The first line of text has to be the question of the front matter."""
-    line = plant(copy, "\nWhat stands between", "\nSo what stands between")
-    done = check(copy)
-    assert f"{PAGE}:{line + 1}: the first line of text is not the page's question" in done.stdout
-
-
-def test_a_module_that_does_not_exist(copy: Path) -> None:
-    """Front matter may name only what is there."""
-    line = plant(copy, "otlp_kit.processors.batch,", "otlp_kit.processors.butch,")
-    assert f"{PAGE}:{line}: there is no module otlp_kit.processors.butch" in check(copy).stdout
-
-
-def test_a_page_that_is_too_long(copy: Path) -> None:
+def test_a_page_that_is_too_long(tmp_path: Path) -> None:
     """At most 900 words."""
-    plant(copy, "Dropping is allowed", "word " * 900 + "Dropping is allowed")
-    assert re.search(rf"{PAGE}:1: 1[\d]+ words; a page has at most 900", check(copy).stdout)
+    page = copied(tmp_path)
+    plant(page, "Dropping is allowed", "word " * 900 + "Dropping is allowed")
+    [problem] = pages.problems(page)
+    assert re.fullmatch(r"1\d+ words; a page has at most 900", problem.text)
 
 
-def test_the_build_of_the_site_refuses_the_same(copy: Path) -> None:
-    """What the tests refuse, `mkdocs build` refuses with the same words."""
-    from tools.pages import problems
-
-    line = plant(copy, "Dropping is allowed", "It takes 12 ms. Dropping is allowed")
-    [problem] = problems(copy / PAGE)
-    assert problem.line == line
-    hook = (ROOT / "tools/site_hooks.py").read_text("utf-8")
-    assert "pages.problems" in hook
+def test_the_build_of_the_site_refuses_the_same(tmp_path: Path) -> None:
+    """`mkdocs build` fails with the same path, line and words."""
+    page = copied(tmp_path)
+    plant(page, "Dropping is allowed", "It takes 12 ms. Dropping is allowed")
+    config = tmp_path / "mkdocs.yml"
+    config.write_text(
+        f"site_name: copy\nnav: [concepts/processor.md]\nplugins: []\n"
+        f"hooks: [{ROOT / 'tools/site_hooks.py'}]\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "-f", str(config)], cwd=tmp_path,
+        env={**os.environ, "NO_MKDOCS_2_WARNING": "1"}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert f"{PAGE}:{line_of(page, '12 ms')}: bare number '12 ms'" in done.stdout + done.stderr
 
 
 def test_few_fences_are_skipped() -> None:
     """A skip is allowed with a reason, and counted."""
-    from tools.pages import all_pages
-
     skips = [
-        s for page in all_pages() for s in re.findall(r"<!-- skip:.*", page.read_text("utf-8"))
+        skip
+        for page in pages.all_pages()
+        for skip in re.findall(r"<!-- skip:.*", page.read_text("utf-8"))
     ]
     assert len(skips) == SKIPPED_FENCES, skips
