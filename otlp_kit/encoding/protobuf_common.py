@@ -6,9 +6,10 @@ its key, its type and the length of its value. `Frames` computes it once per suc
 it, so an attribute costs two appends. The values themselves are not cached: that would be fast only
 as long as they repeat, and would confuse 1, 1.0 and True.
 
-Values that the protocol cannot hold never cost the batch: a lone surrogate becomes `?`, an integer
-beyond 64 bits its decimal text, an object of another type its `str()`; a value inside itself, or
-nested deeper than `MAX_DEPTH`, becomes the empty value.
+Values that the protocol cannot hold never cost the batch: a lone surrogate becomes U+FFFD, an
+integer beyond 64 bits its decimal text (hexadecimal if it has thousands of digits), an object of
+another type, also as a key, its `str()`, or the name of its type if that fails; a value inside
+itself, or nested deeper than `MAX_DEPTH`, becomes the empty value.
 
 Specification: https://protobuf.dev/programming-guides/encoding/ and
 https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto
@@ -16,9 +17,10 @@ https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/pr
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from otlp_kit.model import Resource, Scope
 
@@ -29,6 +31,8 @@ MAX_FRAMES = 16_384
 """Kept frames per field; past that the table starts anew, so that odd keys cannot fill memory."""
 
 pack_double = struct.Struct("<d").pack
+pack_fixed32 = struct.Struct("<I").pack
+pack_fixed64 = struct.Struct("<BQ").pack  # with its tag, which is one byte for all of ours
 Append = Callable[[bytes], None]
 
 
@@ -57,7 +61,25 @@ def sized(tag: bytes, body: bytes) -> bytes:
 
 
 def utf8(text: str) -> bytes:
-    return text.encode("utf-8", "replace")
+    """UTF-8, with U+FFFD in the place of surrogates, which it cannot hold."""
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return _SURROGATE.sub("\ufffd", text).encode()
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def as_text(value: object) -> str:
+    """`value` as text, whatever it is."""
+    if isinstance(value, str):
+        return value
+    try:
+        return str(value)
+    except Exception:
+        # Python refuses to write out huge integers; a stranger's `__str__` may raise anything.
+        return hex(value) if isinstance(value, int) else f"<{type(value).__name__}>"
 
 
 class Frames(dict[tuple[str, Any, int], bytes]):
@@ -74,7 +96,8 @@ class Frames(dict[tuple[str, Any, int], bytes]):
         key, kind, size = triple
         head = _ANY_VALUE_HEADS[kind](size)
         any_value_size = len(head) + size
-        key_field = sized(b"\x0a", utf8(key)) if key else b""
+        name = utf8(as_text(key))
+        key_field = sized(b"\x0a", name) if name else b""
         value_field = b"\x12" + varint(any_value_size) + head
         length = varint(len(key_field) + len(value_field) + size)
         frame = self._tag + length + key_field + value_field
@@ -88,7 +111,10 @@ class Frames(dict[tuple[str, Any, int], bytes]):
         for key, value in attributes.items():
             kind = type(value)
             if kind is str:
-                raw = value.encode("utf-8", "replace")
+                try:
+                    raw = value.encode()
+                except UnicodeEncodeError:
+                    raw = utf8(value)
                 append(self[key, str, len(raw)])
                 append(raw)
             elif kind is int and -(2**63) <= value < 2**63:
@@ -129,7 +155,7 @@ def any_value(value: Any, inside: tuple[int, ...] = ()) -> bytes:
     if isinstance(value, int):
         if -(2**63) <= value < 2**63:
             return b"\x18" + varint(int(value))
-        return sized(b"\x0a", str(int(value)).encode())
+        return sized(b"\x0a", utf8(as_text(int(value))))
     if isinstance(value, float):
         return b"\x21" + pack_double(value)
     if isinstance(value, bytes | bytearray | memoryview):
@@ -139,11 +165,11 @@ def any_value(value: Any, inside: tuple[int, ...] = ()) -> bytes:
             return b""
         inside = (*inside, id(value))
         if isinstance(value, Mapping):
-            pairs = (key_value(str(key), item, inside) for key, item in value.items())
+            pairs = (key_value(as_text(key), item, inside) for key, item in value.items())
             return sized(b"\x32", b"".join(sized(b"\x0a", pair) for pair in pairs))
         items = (any_value(item, inside) for item in value)
         return sized(b"\x2a", b"".join(sized(b"\x0a", item) for item in items))
-    return sized(b"\x0a", utf8(str(value)))
+    return sized(b"\x0a", utf8(as_text(value)))
 
 
 def key_value(key: str, value: Any, inside: tuple[int, ...]) -> bytes:
@@ -216,6 +242,33 @@ def _scope_group(scope: Key, records: Iterable[bytes]) -> bytes:
     if schema:
         parts.append(sized(b"\x1a", utf8(schema)))
     return b"".join(parts)
+
+
+class Grouped(Protocol):
+    """A record that knows who made it."""
+
+    @property
+    def resource(self) -> Resource: ...
+    @property
+    def scope(self) -> Scope: ...
+
+
+G = TypeVar("G", bound=Grouped)
+
+
+def encode_groups(records: Iterable[G], message: Callable[[G], bytes]) -> bytes:
+    """The request that carries `records`, each encoded by `message`, in their groups."""
+    envelope = Envelope()
+    groups: dict[tuple[int, int], list[bytes]] = {}
+    records = list(records)  # holds the resources and scopes, so that their ids stay theirs
+    for record in records:
+        pair = (id(record.resource), id(record.scope))
+        group = groups.get(pair)
+        if group is None:
+            group = envelope.group(resource_key(record.resource), scope_key(record.scope))
+            groups[pair] = group
+        group.append(message(record))
+    return envelope.body()
 
 
 def resource_key(resource: Resource) -> Key:

@@ -1,6 +1,6 @@
-"""Reading protobuf by hand: a message is a list of (tag, value), and the messages all signals share.
+"""Reading protobuf by hand: a message is a row of (tag, value), and the messages all signals share.
 
-`fields` splits one message; who asks knows which tags it wants and ignores the others, so unknown
+`fields` walks one message; who asks knows which tags it wants and ignores the others, so unknown
 fields and known ones of another wire type are skipped, as protobuf demands. Nested messages arrive
 as bytes and are split by whoever knows them. A singular message that appears twice is merged.
 
@@ -14,9 +14,15 @@ Specification: https://protobuf.dev/programming-guides/encoding/
 from __future__ import annotations
 
 import struct
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias, TypeVar
 
 from otlp_kit.model import Attributes, Resource, Scope
+
+Record = TypeVar("Record")
+
+RECORD_LEVEL = 3
+"""How deep a record lies: request, group of a resource, group of a scope, record."""
 
 MAX_LEVEL = 100
 """How deep messages may be nested below the request, as in the official libraries."""
@@ -35,11 +41,13 @@ class DecodeError(ValueError):
     """The bytes are not a valid message."""
 
 
-def fields(data: bytes, level: int) -> list[Field]:
-    """The fields of one message in order, groups left out. `level` is its depth of nesting."""
+def fields(data: bytes, level: int) -> Iterator[Field]:
+    """The fields of one message in order, groups left out. `level` is its depth of nesting.
+
+    One at a time: a list would take 35 times the memory of a message made of tiny fields.
+    """
     if level > MAX_LEVEL:
         raise DecodeError("messages are nested too deeply")
-    found: list[Field] = []
     position, end = 0, len(data)
     try:
         while position < end:
@@ -74,12 +82,13 @@ def fields(data: bytes, level: int) -> list[Field]:
                 continue
             else:
                 raise DecodeError("a field has an invalid wire type")
-            found.append((tag, value))
+            if position > end:
+                break
+            yield tag, value
     except IndexError:
         raise DecodeError("the message is truncated") from None
     if position > end:
         raise DecodeError("the message is truncated")
-    return found
 
 
 def varint(data: bytes, position: int) -> tuple[int, int]:
@@ -128,6 +137,19 @@ def _skip_group(data: bytes, position: int, start_tag: int, level: int) -> int:
             position = _skip_group(data, position, tag, level + 1)
         else:
             raise DecodeError("a field has an invalid wire type")
+
+
+def packed_varints(raw: bytes) -> list[int]:
+    """The numbers of a packed repeated field."""
+    numbers = []
+    position = 0
+    try:
+        while position < len(raw):
+            number, position = varint(raw, position)
+            numbers.append(number)
+    except IndexError:
+        raise DecodeError("a packed list of numbers is truncated") from None
+    return numbers
 
 
 def text(raw: bytes) -> str:
@@ -208,6 +230,16 @@ def read_resource(data: bytes, level: int, into: Resource) -> None:
             read_attribute(raw, level + 1, into.attributes)
         elif tag == 0x10:
             into.dropped_attributes_count = uint32(raw)
+        elif tag == 0x1A:
+            check_entity_ref(raw, level + 1)
+
+
+def check_entity_ref(data: bytes, level: int) -> None:
+    """An `EntityRef` names attributes that identify an entity. Records do not keep it; a malformed
+    one makes the request as invalid as any other field would."""
+    for tag, raw in fields(data, level):
+        if tag in (0x0A, 0x12, 0x1A, 0x22):
+            text(raw)
 
 
 def read_scope(data: bytes, level: int, into: Scope) -> None:
@@ -221,3 +253,32 @@ def read_scope(data: bytes, level: int, into: Scope) -> None:
             read_attribute(raw, level + 1, into.attributes)
         elif tag == 0x20:
             into.dropped_attributes_count = uint32(raw)
+
+
+def read_groups(
+    body: bytes, read: Callable[[bytes, int, Resource, Scope], Record]
+) -> Iterator[Record]:
+    """Each record of a request, of whatever signal: the three share this envelope."""
+    for tag, group in fields(body, 0):
+        if tag == 0x0A:
+            resource = Resource()
+            scope_groups = []
+            for inner, raw in fields(group, 1):
+                if inner == 0x0A:
+                    read_resource(raw, 2, resource)
+                elif inner == 0x12:
+                    scope_groups.append(raw)
+                elif inner == 0x1A:
+                    resource.schema_url = text(raw)
+            for raw in scope_groups:
+                scope = Scope()
+                records = []
+                for inner, item in fields(raw, 2):
+                    if inner == 0x0A:
+                        read_scope(item, 3, scope)
+                    elif inner == 0x12:
+                        records.append(item)
+                    elif inner == 0x1A:
+                        scope.schema_url = text(item)
+                for item in records:
+                    yield read(item, RECORD_LEVEL, resource, scope)

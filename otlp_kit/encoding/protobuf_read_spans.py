@@ -9,57 +9,21 @@ https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/pr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TypeVar
-
 from otlp_kit.encoding.protobuf_read import (
     fields,
     fixed,
     int32,
     read_attribute,
-    read_resource,
-    read_scope,
+    read_groups,
     text,
     uint32,
 )
 from otlp_kit.model import Event, Link, Resource, Scope, Span
 
-Record = TypeVar("Record")
-SPAN_LEVEL = 3
-
 
 def decode_spans(body: bytes) -> list[Span]:
     """All spans of the request, in order. Raises `DecodeError` if the bytes are not a request."""
     return list(read_groups(body, read_span))
-
-
-def read_groups(
-    body: bytes, read: Callable[[bytes, int, Resource, Scope], Record]
-) -> Iterator[Record]:
-    """Each record of a request, of whatever signal: the three share this envelope."""
-    for tag, group in fields(body, 0):
-        if tag == 0x0A:
-            resource = Resource()
-            scope_groups = []
-            for inner, raw in fields(group, 1):
-                if inner == 0x0A:
-                    read_resource(raw, 2, resource)
-                elif inner == 0x12:
-                    scope_groups.append(raw)
-                elif inner == 0x1A:
-                    resource.schema_url = text(raw)
-            for raw in scope_groups:
-                scope = Scope()
-                records = []
-                for inner, item in fields(raw, 2):
-                    if inner == 0x0A:
-                        read_scope(item, 3, scope)
-                    elif inner == 0x12:
-                        records.append(item)
-                    elif inner == 0x1A:
-                        scope.schema_url = text(item)
-                for item in records:
-                    yield read(item, SPAN_LEVEL, resource, scope)
 
 
 def read_span(data: bytes, level: int, resource: Resource, scope: Scope) -> Span:

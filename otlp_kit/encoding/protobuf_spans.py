@@ -17,10 +17,10 @@ from collections.abc import Iterable, Sequence
 
 from otlp_kit.encoding.protobuf_common import (
     Append,
-    Envelope,
     Frames,
-    resource_key,
-    scope_key,
+    encode_groups,
+    pack_fixed32,
+    pack_fixed64,
     sized,
     utf8,
     varint,
@@ -34,23 +34,11 @@ LINK_ATTRIBUTES = Frames(b"\x22")
 # A tag and its value in one step, for the fields of fixed width.
 pack_ids = struct.Struct("<2s16s2s8s").pack
 pack_times = struct.Struct("<BBBQBQ").pack
-pack_fixed64 = struct.Struct("<BQ").pack
-pack_fixed32 = struct.Struct("<I").pack
 
 
 def encode_spans(spans: Iterable[Span]) -> bytes:
     """The request that carries `spans`, grouped by resource and scope in order of appearance."""
-    envelope = Envelope()
-    groups: dict[tuple[int, int], list[bytes]] = {}
-    spans = list(spans)  # holds the resources and scopes, so that their ids stay theirs
-    for span in spans:
-        pair = (id(span.resource), id(span.scope))
-        group = groups.get(pair)
-        if group is None:
-            group = envelope.group(resource_key(span.resource), scope_key(span.scope))
-            groups[pair] = group
-        group.append(span_message(span))
-    return envelope.body()
+    return encode_groups(spans, span_message)
 
 
 def span_message(span: Span) -> bytes:

@@ -6,6 +6,7 @@ from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans
 
 from otlp_kit.model import Event, Link, Resource, Scope, Span
 
@@ -38,26 +39,30 @@ def to_attributes(attributes: dict[str, Any], into: Any) -> None:
 
 
 def to_request(spans: list[Span]) -> ExportTraceServiceRequest:
-    """Spans in contiguous groups, as an official message, built field by field."""
+    """An official message, built field by field; spans of equal resource and scope share a group."""
     request = ExportTraceServiceRequest()
-    resource = scope = None
-    resource_group: Any = None
-    scope_group: Any = None
+    groups: dict[Any, Any] = {}
     for span in spans:
-        if span.resource is not resource:
-            resource, scope = span.resource, None
-            resource_group = request.resource_spans.add(schema_url=resource.schema_url)
-            resource_group.resource.SetInParent()
-            resource_group.resource.dropped_attributes_count = resource.dropped_attributes_count
-            to_attributes(resource.attributes, resource_group.resource.attributes)
-        if span.scope is not scope:
-            scope = span.scope
-            scope_group = resource_group.scope_spans.add(schema_url=scope.schema_url)
-            scope_group.scope.SetInParent()
-            scope_group.scope.name = scope.name
-            scope_group.scope.version = scope.version
-            scope_group.scope.dropped_attributes_count = scope.dropped_attributes_count
-            to_attributes(scope.attributes, scope_group.scope.attributes)
+        resource, scope = span.resource, span.scope
+        about = ResourceSpans(schema_url=resource.schema_url)
+        about.resource.dropped_attributes_count = resource.dropped_attributes_count
+        about.resource.SetInParent()
+        to_attributes(resource.attributes, about.resource.attributes)
+        resource_key = about.SerializeToString(deterministic=True)
+        if resource_key not in groups:
+            groups[resource_key] = request.resource_spans.add()
+            groups[resource_key].CopyFrom(about)
+        inner = ScopeSpans(schema_url=scope.schema_url)
+        inner.scope.name = scope.name
+        inner.scope.version = scope.version
+        inner.scope.dropped_attributes_count = scope.dropped_attributes_count
+        inner.scope.SetInParent()
+        to_attributes(scope.attributes, inner.scope.attributes)
+        scope_key = resource_key, inner.SerializeToString(deterministic=True)
+        if scope_key not in groups:
+            groups[scope_key] = groups[resource_key].scope_spans.add()
+            groups[scope_key].CopyFrom(inner)
+        scope_group = groups[scope_key]
         message = scope_group.spans.add(
             name=span.name,
             trace_id=span.trace_id,

@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import strategies as st
 
-from otlp_kit.model import Event, Link, Resource, Scope, Span
+from otlp_kit.model import (
+    Buckets,
+    Event,
+    Exemplar,
+    ExponentialHistogramPoint,
+    HistogramPoint,
+    Link,
+    LogRecord,
+    Metric,
+    NumberPoint,
+    Resource,
+    Scope,
+    Span,
+    SummaryPoint,
+)
 
 uint32 = st.integers(0, 2**32 - 1)
 uint64 = st.integers(0, 2**64 - 1)
@@ -74,3 +90,113 @@ def span_batches(draw: st.DrawFn) -> list[Span]:
             )
             spans += draw(more)
     return spans
+
+
+@st.composite
+def grouped(draw: st.DrawFn, record: type, fields: dict[str, Any]) -> list[Any]:
+    """Records of one class in contiguous groups, as `span_batches` makes them."""
+    records = []
+    for resource in draw(st.lists(resources, max_size=2)):
+        for scope in draw(st.lists(scopes, min_size=1, max_size=2)):
+            one = st.builds(record, resource=st.just(resource), scope=st.just(scope), **fields)
+            records += draw(st.lists(one, min_size=1, max_size=2))
+    return records
+
+
+def log_batches() -> st.SearchStrategy[list[LogRecord]]:
+    return grouped(
+        LogRecord,
+        {
+            "body": values,
+            "time_unix_nano": uint64,
+            "observed_time_unix_nano": uint64,
+            "severity_number": st.integers(0, 24) | st.integers(-(2**31), 2**31 - 1),
+            "severity_text": text,
+            "event_name": text,
+            "attributes": attributes,
+            "trace_id": ids,
+            "span_id": ids,
+            "flags": uint32,
+            "dropped_attributes_count": uint32,
+        },
+    )
+
+
+int32 = st.integers(-(2**31), 2**31 - 1)
+doubles = st.floats(allow_nan=False)
+numbers = st.none() | int64 | doubles
+exemplars = st.builds(
+    Exemplar,
+    value=numbers,
+    time_unix_nano=uint64,
+    trace_id=ids,
+    span_id=ids,
+    filtered_attributes=attributes,
+)
+point_fields = {
+    "time_unix_nano": uint64,
+    "start_time_unix_nano": uint64,
+    "attributes": attributes,
+    "flags": uint32,
+}
+exemplar_lists = {"exemplars": st.lists(exemplars, max_size=2)}
+histogram_fields = {
+    **point_fields,
+    **exemplar_lists,
+    "count": uint64,
+    "sum": st.none() | doubles,
+    "min": st.none() | doubles,
+    "max": st.none() | doubles,
+}
+buckets = st.builds(Buckets, offset=int32, bucket_counts=st.lists(uint64, max_size=4))
+points: dict[str, st.SearchStrategy[Any]] = {
+    "gauge": st.builds(NumberPoint, value=numbers, **point_fields, **exemplar_lists),
+    "histogram": st.builds(
+        HistogramPoint,
+        bucket_counts=st.lists(uint64, max_size=4),
+        explicit_bounds=st.lists(doubles, max_size=4),
+        **histogram_fields,
+    ),
+    "exponential_histogram": st.builds(
+        ExponentialHistogramPoint,
+        scale=int32,
+        zero_count=uint64,
+        zero_threshold=doubles,
+        positive=buckets,
+        negative=buckets,
+        **histogram_fields,
+    ),
+    "summary": st.builds(
+        SummaryPoint,
+        count=uint64,
+        sum=doubles,
+        quantiles=st.lists(st.tuples(doubles, doubles), max_size=3),
+        **point_fields,
+    ),
+}
+points["sum"] = points["gauge"]
+
+
+@st.composite
+def metric_batches(draw: st.DrawFn) -> list[Metric]:
+    metrics: list[Metric] = draw(
+        grouped(
+            Metric,
+            {
+                "name": text,
+                "unit": text,
+                "description": text,
+                "metadata": attributes,
+                "kind": st.sampled_from(["", *points]),
+            },
+        )
+    )
+    for metric in metrics:
+        metric.temporality = 0
+        if metric.kind:
+            metric.points = draw(st.lists(points[metric.kind], max_size=2))
+        if metric.kind in ("sum", "histogram", "exponential_histogram"):
+            metric.temporality = draw(st.integers(0, 2) | int32)
+        if metric.kind == "sum":
+            metric.is_monotonic = draw(st.booleans())
+    return metrics
