@@ -10,6 +10,7 @@ Specification: https://opentelemetry.io/docs/specs/otlp/#otlphttp-response
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from otlp_kit.encoding.protobuf_common import sized, utf8, varint
@@ -79,7 +80,8 @@ def read_http_answer(
     reason = f"HTTP {status}"
     if readable and body:
         try:
-            reason += f": {decode_status(body)[1]}"
+            message = decode_status(body)[1]
+            reason += f": {message}" if message else ""
         except DecodeError:
             reason += " with an unreadable body"
     if status in RETRYABLE:
@@ -89,11 +91,17 @@ def read_http_answer(
 
 
 def retry_after_seconds(value: str, now_unix: float) -> float | None:
-    """`Retry-After` as seconds to wait: a number or an HTTP date; None if it is neither."""
+    """`Retry-After` as seconds to wait: a number or an HTTP date; None if it is neither.
+
+    https://www.rfc-editor.org/rfc/rfc9110#name-retry-after
+    """
     value = value.strip()
     if value.isascii() and value.isdecimal():
         return float(value)
     try:
-        return max(0.0, parsedate_to_datetime(value).timestamp() - now_unix)
+        date = parsedate_to_datetime(value)
+        if date.tzinfo is None:  # the oldest of the three forms names no zone: it means UTC
+            date = date.replace(tzinfo=UTC)
+        return max(0.0, date.timestamp() - now_unix)
     except (TypeError, ValueError, OverflowError):
         return None

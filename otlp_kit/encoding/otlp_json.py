@@ -32,6 +32,7 @@ from otlp_kit.encoding.json_kinds import (
     UINT64,
     VALUE,
     Kind,
+    clean,
     listed,
     object_of,
 )
@@ -51,7 +52,7 @@ from otlp_kit.model import (
     Span,
     SummaryPoint,
 )
-from otlp_kit.wire import LOGS, METRICS, TRACES, Signal
+from otlp_kit.wire import LOGS, METRICS, TRACES, Accepted, Signal
 
 Table: TypeAlias = tuple[tuple[str, str, Kind], ...]
 
@@ -339,3 +340,21 @@ def _list(plain: Any, key: str) -> list[Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not a JSON value")
+
+
+REJECTED = {TRACES: "rejectedSpans", LOGS: "rejectedLogRecords", METRICS: "rejectedDataPoints"}
+
+
+def encode_json_success(signal: Signal, accepted: Accepted) -> bytes:
+    """The response to an accepted request: `{}` on full success."""
+    partial: dict[str, Any] = {}
+    if accepted.rejected:
+        partial[REJECTED[signal]] = str(accepted.rejected)
+    if accepted.message:
+        partial["errorMessage"] = clean(accepted.message)
+    return json.dumps({"partialSuccess": partial} if partial else {}).encode()
+
+
+def encode_json_status(message: str) -> bytes:
+    """A `google.rpc.Status`."""
+    return json.dumps({"message": clean(message)}).encode()

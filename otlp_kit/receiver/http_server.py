@@ -1,8 +1,8 @@
 """The HTTP shell: sockets, chunks and time-outs around `Service.handle`.
 
 A bare ASGI application, run by uvicorn. The event loop only moves bytes; one worker thread decodes
-and stores, since the database has one writer anyway. How many bytes may wait for it is bounded: past
-that, senders are asked to come back later.
+and stores, since the database has one writer anyway. How many requests and bytes may wait for it is
+bounded: past that, senders are asked to come back later.
 
     await serve([(otlp_app(service), bind("127.0.0.1", 4318))], stop)
 """
@@ -10,10 +10,11 @@ that, senders are asked to come back later.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
-from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeAlias
 
 import uvicorn
@@ -28,15 +29,41 @@ App: TypeAlias = Callable[[Any, Receive, Send], Awaitable[None]]
 MAX_WAITING = 4
 """How many bodies of the largest size may be in memory at once."""
 
+MAX_QUEUED = 1000
+"""How many whole requests may wait for the worker. A later one would be answered too late anyway."""
+
 PATIENCE = 30.0
 """Seconds without a byte of the body after which a sender is given up."""
+
+LINGER = 1.0
+"""Seconds without a byte after which a sender that has its answer is no longer listened to."""
 
 GRACE = 3
 """Seconds that open requests get to finish at shutdown."""
 
 
+_log = logging.getLogger(__name__)
+
+
 class _Gone(Exception):
     """The client closed the connection before its request was complete."""
+
+
+class _Body:
+    """The body of one request, piece by piece. `more` tells whether a piece is still to come."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.more = True
+
+    async def next(self, patience: float) -> bytes:
+        """The next piece; raises `TimeoutError` after `patience` seconds, or `_Gone`."""
+        message = await asyncio.wait_for(self._receive(), patience)
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        self.more = message.get("more_body", False)
+        piece: bytes = message.get("body", b"")
+        return piece
 
 
 def otlp_app(service: Service) -> App:
@@ -48,6 +75,7 @@ class _OtlpApp:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._free = MAX_WAITING * service.max_body
+        self._queued = 0
         # One thread: requests are decoded and stored one after the other, in order of arrival.
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="otlp-kit-receiver")
 
@@ -59,53 +87,65 @@ class _OtlpApp:
         def hold(count: int) -> None:
             nonlocal held
             if count > self._free:
-                raise Refusal(
-                    503, "too many requests are waiting", retry_after="1", connection="close"
-                )
+                raise _too_many()
             self._free -= count
             held += count
 
+        body = _Body(receive)
+        headers = _headers(scope)
         try:
-            body = await self._read(scope, receive, hold)
-            request = Request(scope["method"], scope["path"], _headers(scope), body)
-            loop = asyncio.get_running_loop()
-            response = await loop.run_in_executor(self._worker, self._service.handle, request)
+            whole = await self._read(body, headers, hold)
+            response = await self._handle(Request(scope["method"], scope["path"], headers, whole))
         except Refusal as refused:
-            response = refused.response
+            response = refused.response(headers)
         except _Gone:
             return
         finally:
             self._free += held
-        await _respond(response, send)
+        await _respond(response, body, send, self._service.max_body)
 
-    async def _read(self, scope: Any, receive: Receive, hold: Callable[[int], None]) -> bytes:
-        """The body, sized or chunked. One that is too large is read on and thrown away for a while.
-
-        A client that is still sending does not listen: it would see a broken connection instead of
-        the answer.
-        """
+    async def _read(
+        self, body: _Body, headers: Mapping[str, str], hold: Callable[[int], None]
+    ) -> bytes:
+        """The whole body, sized or chunked. Refused as soon as it is known to be too large."""
         limit = self._service.max_body
-        chunks: list[bytes] = []
+        too_large = Refusal(413, f"the body is larger than {limit} bytes")
+        # A number: the HTTP parser has seen to that.
+        if int(headers.get("content-length", 0)) > limit:
+            raise too_large
+        pieces: list[bytes] = []
         size = 0
-        while True:
+        while body.more:
             try:
-                message = await asyncio.wait_for(receive(), PATIENCE)
+                piece = await body.next(PATIENCE)
             except TimeoutError:
-                raise Refusal(408, "the body did not arrive in time", connection="close") from None
-            if message["type"] == "http.disconnect":
-                raise _Gone
-            chunk = message.get("body", b"")
-            size += len(chunk)
-            if size <= limit:
-                hold(len(chunk))
-                chunks.append(chunk)
-            else:
-                chunks.clear()
-            if size > 2 * limit or not message.get("more_body"):
-                break
-        if size > limit:
-            raise Refusal(413, f"the body is larger than {limit} bytes", connection="close")
-        return b"".join(chunks)
+                raise Refusal(408, "the body did not arrive in time") from None
+            size += len(piece)
+            if size > limit:
+                raise too_large
+            hold(len(piece))
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def _handle(self, request: Request) -> Response:
+        if self._queued >= MAX_QUEUED:
+            raise _too_many()
+        self._queued += 1
+        try:
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._worker, self._service.handle, request)
+        except Exception:
+            # A defect of this program. It is not the sender's to guess at, and the next request
+            # must still be served.
+            _log.exception("cannot handle a request to %s", request.path)
+            failed = Refusal(500, "the receiver failed at this request; its log says why")
+            return failed.response(request.headers)
+        finally:
+            self._queued -= 1
+
+
+def _too_many() -> Refusal:
+    return Refusal(503, "too many requests are waiting", retry_after="1")
 
 
 def _headers(scope: Any) -> dict[str, str]:
@@ -116,13 +156,26 @@ def _headers(scope: Any) -> dict[str, str]:
     return headers
 
 
-async def _respond(response: Response, send: Send) -> None:
-    headers = [
-        (name.encode("latin-1"), value.encode("latin-1"))
-        for name, value in {**response.headers, "content-length": str(len(response.body))}.items()
-    ]
+async def _respond(response: Response, body: _Body, send: Send, patience: int) -> None:
+    """Send the answer; after an early one, read on and throw away at most twice `patience` bytes.
+
+    Closing a connection with unread bytes resets it: a sender that is still sending would see that
+    instead of the answer.
+    """
+    named = {**response.headers, "content-length": str(len(response.body))}
+    if body.more:
+        named["connection"] = "close"
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in named.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": headers})
-    await send({"type": "http.response.body", "body": response.body})
+    if body.more:
+        await send({"type": "http.response.body", "body": response.body, "more_body": True})
+        left = 2 * patience
+        with suppress(TimeoutError, _Gone):
+            while body.more and left > 0:
+                left -= len(await body.next(LINGER))
+        await send({"type": "http.response.body", "body": b""})
+    else:
+        await send({"type": "http.response.body", "body": response.body})
 
 
 def bind(host: str, port: int) -> socket.socket:

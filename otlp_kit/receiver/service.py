@@ -3,9 +3,10 @@
     service = Service(store.put)
     response = service.handle(Request("POST", "/v1/traces", {"content-type": ...}, body))
 
-Servers are shells around it, and so is `testing.loopback`. It speaks OTLP/HTTP with protobuf: a
-request is answered 200 only after `put` has returned, which means that it is stored; every other
-answer carries a `google.rpc.Status` that says what is wrong.
+Servers are shells around it, and so is `testing.loopback`. It takes the three signals as protobuf or
+JSON, and answers in kind: 200 only after `put` has returned, which means that everything valid is
+stored; every other answer carries a `google.rpc.Status` that says what is wrong. Of HTTP it knows what
+`handle` needs; `export` is the part that gRPC shares.
 
 Specification: https://opentelemetry.io/docs/specs/otlp/#otlphttp
 """
@@ -18,7 +19,10 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from otlp_kit.encoding.answers import encode_status, encode_success
+from otlp_kit.encoding.otlp_json import decode_json, encode_json_status, encode_json_success
 from otlp_kit.encoding.protobuf_read import DecodeError
+from otlp_kit.encoding.protobuf_read_logs import decode_logs
+from otlp_kit.encoding.protobuf_read_metrics import decode_metrics
 from otlp_kit.encoding.protobuf_read_spans import decode_spans
 from otlp_kit.ledger import DUPLICATE, Ledger
 from otlp_kit.receiver.limits import (
@@ -28,7 +32,18 @@ from otlp_kit.receiver.limits import (
     UnsupportedEncoding,
     decompress,
 )
-from otlp_kit.wire import PROTOBUF, TRACES, Accepted, Signal, Unavailable
+from otlp_kit.receiver.validation import sift
+from otlp_kit.wire import (
+    JSON,
+    LOGS,
+    METRICS,
+    PROTOBUF,
+    SIGNALS,
+    TRACES,
+    Accepted,
+    Signal,
+    Unavailable,
+)
 
 NOT_STORED = "not_stored"
 """Reason in the ledger: the store could not take them, and the sender was told to come again."""
@@ -37,8 +52,14 @@ RETRY_AFTER = 5
 """Seconds that a sender is asked to wait while nothing can be stored."""
 
 Put: TypeAlias = Callable[[Signal, Sequence[Any], str], int]
-"""`put(signal, records, batch_id)` returns when the records are durable, with the number that are
-new; 0 when the batch was stored before. Raises `wire.Unavailable` when it cannot store now."""
+"""`put(signal, records, batch_id)` returns when the records are durable, with the number of items
+that are new; 0 when the batch was stored before. Raises `wire.Unavailable` when it cannot store."""
+
+DECODERS: dict[str, Callable[[bytes], list[Any]]] = {
+    TRACES.name: decode_spans,
+    LOGS.name: decode_logs,
+    METRICS.name: decode_metrics,
+}
 
 
 class AnyRequest(Protocol):
@@ -70,21 +91,32 @@ class Response:
 
 
 class Refusal(Exception):
-    """Ends the handling of a request with an error answer."""
+    """Ends the handling of a request: an HTTP status, a text for a developer, and headers.
+
+    Keyword arguments are headers: `retry_after="5"` is `retry-after: 5`.
+    """
 
     def __init__(self, status: int, message: str, **headers: str) -> None:
         super().__init__(message)
-        self.response = refusal(status, message, **headers)
+        self.status = status
+        self.message = message
+        self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def response(self, request_headers: Mapping[str, str]) -> Response:
+        """The answer, a `google.rpc.Status` in the encoding of the request."""
+        as_json = media_type(request_headers) == JSON
+        body = encode_json_status(self.message) if as_json else encode_status(self.message)
+        kind = {"content-type": JSON if as_json else PROTOBUF}
+        return Response(self.status, {**kind, **self.headers}, body)
 
 
-def refusal(status: int, message: str, **headers: str) -> Response:
-    """An error answer. Keyword arguments are headers: `retry_after="5"` is `retry-after: 5`."""
-    named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Response(status, {"content-type": PROTOBUF, **named}, encode_status(message))
+def media_type(headers: Mapping[str, str]) -> str:
+    """The content type without its parameters."""
+    return headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class Service:
-    """Answers export requests; counts every record in `ledger`.
+    """Answers export requests; counts every item in `ledger`.
 
     `max_body` is in bytes, before and after decompression. `trouble` is why the last attempt to
     store failed, or None when it did not.
@@ -92,7 +124,7 @@ class Service:
 
     def __init__(self, put: Put, *, max_body: int = MAX_BODY, ledger: Ledger | None = None) -> None:
         self._put = put
-        self._decoders = {TRACES.http_path: (TRACES, decode_spans)}
+        self._signals = {signal.http_path: signal for signal in SIGNALS}
         self.max_body = max_body
         self.ledger = ledger or Ledger()
         self.trouble: str | None = None
@@ -100,32 +132,36 @@ class Service:
     def handle(self, request: AnyRequest) -> Response:
         """The answer to `request`. Never raises for anything that a sender can cause."""
         try:
-            signal, decode = self._route(request)
-            body = self._plain_body(request)
-            try:
-                records = decode(body)
-            except DecodeError as error:
-                raise Refusal(
-                    400, f"the body is not a valid {signal.name} request: {error}"
-                ) from None
-            accepted = self._store(signal, records, batch_id(signal, body))
+            signal = self._route(request)
+            accepted = self.export(signal, self._plain_body(request), media_type(request.headers))
         except Refusal as refused:
-            return refused.response
+            return refused.response(request.headers)
+        if media_type(request.headers) == JSON:
+            return Response(200, {"content-type": JSON}, encode_json_success(signal, accepted))
         return Response(200, {"content-type": PROTOBUF}, encode_success(accepted))
 
-    def _route(self, request: AnyRequest) -> tuple[Signal, Callable[[bytes], list[Any]]]:
+    def export(self, signal: Signal, body: bytes, content_type: str = PROTOBUF) -> Accepted:
+        """Take one plain request body: decode, validate, store, count. Raises `Refusal`."""
+        try:
+            as_json = content_type == JSON
+            records = decode_json(signal, body) if as_json else DECODERS[signal.name](body)
+        except DecodeError as error:
+            raise Refusal(400, f"the body is not a valid {signal.name} request: {error}") from None
+        return self._store(signal, records, batch_id(signal, body))
+
+    def _route(self, request: AnyRequest) -> Signal:
         """Path, method and media type, in the order in which HTTP asks for them."""
-        if request.path not in self._decoders:
-            known = ", ".join(self._decoders)
+        signal = self._signals.get(request.path)
+        if signal is None:
+            known = ", ".join(self._signals)
             raise Refusal(404, f"nothing is received at {request.path}; there is {known}")
         if request.method != "POST":
             raise Refusal(405, f"{request.method} is not allowed; export with POST", allow="POST")
-        media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if media_type != PROTOBUF:
-            raise Refusal(
-                415, f"the content type must be {PROTOBUF}, not {media_type or 'missing'}"
-            )
-        return self._decoders[request.path]
+        given = media_type(request.headers)
+        if given not in (PROTOBUF, JSON):
+            wanted = f"{PROTOBUF} or {JSON}"
+            raise Refusal(415, f"the content type must be {wanted}, not {given or 'missing'}")
+        return signal
 
     def _plain_body(self, request: AnyRequest) -> bytes:
         encoding = request.headers.get("content-encoding", "")
@@ -144,25 +180,25 @@ class Service:
 
     def _store(self, signal: Signal, records: list[Any], batch: str) -> Accepted:
         """Store what is valid; the rest is rejected one by one, and the sender is told."""
-        problems = [problem for record in records if (problem := record.problem())]
-        valid = [record for record in records if not record.problem()] if problems else records
+        sifted = sift(signal, records)
         try:
-            new = self._put(signal, valid, batch) if valid else 0
+            new = self._put(signal, sifted.valid, batch) if sifted.valid else 0
         except Unavailable as unavailable:
             self.trouble = str(unavailable)
-            self.ledger.turned_away(NOT_STORED, len(records))
+            self.ledger.turned_away(NOT_STORED, sifted.items)
             raise Refusal(
                 503, f"cannot store: {unavailable}", retry_after=str(RETRY_AFTER)
             ) from unavailable
-        self.trouble = None
-        self.ledger.created(len(records))
-        self.ledger.rejected(len(problems))
+        if sifted.valid:
+            self.trouble = None
+        self.ledger.created(sifted.items)
+        self.ledger.rejected(sifted.rejected)
         self.ledger.stored(new)
-        self.ledger.dropped(DUPLICATE, len(valid) - new)
-        if not problems:
+        self.ledger.dropped(DUPLICATE, sifted.items - sifted.rejected - new)
+        if not sifted.rejected:
             return Accepted()
-        item = signal.item if len(problems) == 1 else f"{signal.item}s"
-        return Accepted(len(problems), f"{len(problems)} {item} rejected: {problems[0]}")
+        item = signal.item if sifted.rejected == 1 else f"{signal.item}s"
+        return Accepted(sifted.rejected, f"{sifted.rejected} {item} rejected: {sifted.reason}")
 
 
 def batch_id(signal: Signal, body: bytes) -> str:

@@ -1,8 +1,9 @@
 """Attribute values as JSON text and back, without loss.
 
 What JSON knows stays as it is, so that `json_extract` reads it. What it does not know becomes an
-object with one member: `{"bytesValue": "<base64>"}`, `{"doubleValue": "NaN"}`; and a map that looks
-like such an object is wrapped: `{"kvlistValue": {...}}`.
+object with one member, named and written as in OTLP/JSON: `{"bytesValue": "<base64>"}`,
+`{"doubleValue": "NaN"}` (or `"Infinity"`, `"-Infinity"`); and a map that looks like such an object is
+wrapped: `{"kvlistValue": {...}}`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ def from_json(text: str) -> Any:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
-        return {"doubleValue": str(value)}
+        return {"doubleValue": "NaN" if math.isnan(value) else f"{'-' * (value < 0)}Infinity"}
     if isinstance(value, bytes):
         return {"bytesValue": base64.b64encode(value).decode()}
     if isinstance(value, Mapping):

@@ -69,8 +69,10 @@ select trace_id, span_id, parent_span_id, name, kind, start_unix_nano, end_unix_
 UPSERT_TRACE = """
 insert into traces values (?, ?, ?, ?, ?, ?, ?, ?)
 on conflict (trace_id) do update set
-    name = case when excluded.has_root > has_root then excluded.name else name end,
-    service = case when excluded.has_root > has_root then excluded.service else service end,
+    name = case when (excluded.has_root, start_unix_nano) > (has_root, excluded.start_unix_nano)
+        then excluded.name else name end,
+    service = case when (excluded.has_root, start_unix_nano) > (has_root, excluded.start_unix_nano)
+        then excluded.service else service end,
     has_root = max(has_root, excluded.has_root),
     start_unix_nano = min(start_unix_nano, excluded.start_unix_nano),
     end_unix_nano = max(end_unix_nano, excluded.end_unix_nano),

@@ -5,8 +5,8 @@
     store.latest(20), store.spans(trace_id)     # any thread; each read opens the file read-only
 
 One transaction a batch: after a failure nothing of it is there, and the same batch can be put
-again. A file that cannot be opened is tried anew at every put, so that a receiver with a full or
-read-only disk says so and recovers by itself.
+again. A file that cannot be opened, or that was deleted meanwhile, is opened anew at the next put:
+a receiver with a full or read-only disk says so, and recovers by itself.
 """
 
 from __future__ import annotations
@@ -45,6 +45,7 @@ class SqliteStore:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
+        self._identity: tuple[int, int] | None = None
         self.trouble: str | None = None
         with self._lock:
             try:
@@ -94,6 +95,10 @@ class SqliteStore:
                 self._database = None
 
     def _open(self) -> sqlite3.Connection:
+        # SQLite goes on writing into a file that was deleted, and what is written there is lost.
+        if self._database and self._identity != self._file_identity():
+            self._database.close()
+            self._database = None
         if self._database is None:
             self._directory.mkdir(parents=True, exist_ok=True)
             database = sqlite3.connect(self._directory / FILE, check_same_thread=False)
@@ -108,8 +113,17 @@ class SqliteStore:
             except sqlite3.Error:
                 database.close()
                 raise
+            self._identity = self._file_identity()
             self._database = database
         return self._database
+
+    def _file_identity(self) -> tuple[int, int] | None:
+        """Which file has the name now; None if there is none."""
+        try:
+            status = (self._directory / FILE).stat()
+        except FileNotFoundError:
+            return None
+        return status.st_dev, status.st_ino
 
 
 def open_readonly(directory: Path) -> sqlite3.Connection:
@@ -122,6 +136,8 @@ def open_readonly(directory: Path) -> sqlite3.Connection:
         database = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
         try:
             database.execute("pragma query_only = on")
+            # What is attached is opened for writing, whatever the mode of this file.
+            database.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
             database.execute("select 1 from sqlite_master").fetchone()
         except sqlite3.OperationalError:
             database.close()

@@ -122,6 +122,30 @@ def test_a_body_over_the_limit_is_answered_413(server: Server, chunked: bool) ->
     assert str(LIMIT) in Status.FromString(answer).message
 
 
+def head(length: int, *more: bytes) -> bytes:
+    """The header of a request whose body is said to have `length` bytes."""
+    lines = [
+        b"POST /v1/traces HTTP/1.1", b"Host: x", b"Content-Type: application/x-protobuf",
+        b"Content-Length: %d" % length, *more, b"", b"",
+    ]  # fmt: skip
+    return b"\r\n".join(lines)
+
+
+@pytest.mark.spec("OTLP-16")
+@pytest.mark.parametrize("more", [(), (b"Expect: 100-continue",)])
+def test_a_length_over_the_limit_is_refused_before_the_body(
+    server: Server, more: tuple[bytes, ...]
+) -> None:
+    """The header tells enough: nobody is asked to send ten gigabytes first."""
+    with socket.create_connection(("127.0.0.1", server.port), 10) as client:
+        client.sendall(head(10 * 1000**3, *more))
+        response = http.client.HTTPResponse(client)
+        response.begin()
+        assert response.status == 413
+        assert response.getheader("connection") == "close"
+        assert str(LIMIT) in Status.FromString(response.read()).message
+
+
 @pytest.mark.spec("OTLP-16")
 def test_a_bomb_is_answered_413(server: Server) -> None:
     """The limit holds while decompressing too."""
@@ -196,6 +220,59 @@ def test_expect_continue_is_honoured(server: Server) -> None:
         assert client.recv(4096).startswith(b"HTTP/1.1 100")
         client.sendall(body)
         assert client.recv(4096).startswith(b"HTTP/1.1 200")
+
+
+@pytest.mark.spec("OTLP-43")
+def test_a_defect_of_the_receiver_is_answered_with_a_status(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """500 for that request, a traceback in the log, and the next request is served."""
+
+    class Defective(Server):
+        def __init__(self) -> None:
+            super().__init__()
+            self.service = Service(lambda *_: 1 // 0)
+
+    with Defective() as server:
+        status, answer = server.post(encode_spans(some_spans()))
+        assert status == 500
+        assert "failed" in Status.FromString(answer).message
+        assert "ZeroDivisionError" in caplog.text
+        assert server.post(b"") == (200, b"")
+
+
+@pytest.mark.spec("OTLP-50")
+def test_too_many_waiting_requests_are_turned_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small requests are counted too; who is turned away is told when to come back."""
+    monkeypatch.setattr(http_server, "MAX_QUEUED", 0)
+    with Server() as server:
+        connection = server.connect()
+        connection.request("POST", "/v1/traces", b"", {"Content-Type": "application/x-protobuf"})
+        response = connection.getresponse()
+        assert response.status == 503
+        assert response.getheader("retry-after") == "1"
+        assert "waiting" in Status.FromString(response.read()).message
+        connection.close()
+
+
+@pytest.mark.spec("OTLP-50")
+def test_who_is_turned_away_while_sending_still_gets_the_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The rest of its body is read and thrown away: a reset connection would tell it nothing."""
+    monkeypatch.setattr(http_server, "MAX_WAITING", 0)
+    limit = 20_000_000  # more than the socket buffers of both sides hold
+
+    class Full(Server):
+        def __init__(self) -> None:
+            super().__init__()
+            self.service = Service(self.store.put, max_body=limit)
+
+    with Full() as server:
+        for body in (bytes(limit), iter([bytes(limit // 2)] * 2)):
+            status, answer = server.post(body)
+            assert status == 503
+            assert "waiting" in Status.FromString(answer).message
 
 
 def test_too_many_waiting_bytes_are_turned_away() -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import gzip
 import os
+import random
 from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from google.rpc.status_pb2 import Status
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -51,6 +54,7 @@ def succeeded(response: Response) -> ExportTraceServiceResponse:
     return ExportTraceServiceResponse.FromString(response.body)
 
 
+@pytest.mark.spec("OTLP-5")
 @pytest.mark.spec("OTLP-22")
 @pytest.mark.spec("OTLP-23")
 def test_a_request_is_stored_and_acknowledged(service: Service, store: MemoryStore) -> None:
@@ -108,7 +112,7 @@ def test_the_same_request_again_is_stored_once(service: Service, store: MemorySt
 REFUSED = {
     "unknown path": (post(b"", path="/v1/nothing"), 404, "nothing is received at /v1/nothing"),
     "wrong method": (post(b"", method="GET"), 405, "GET is not allowed; export with POST"),
-    "JSON": (post(b"{}", content_type="application/json"), 415, "not application/json"),
+    "plain text": (post(b"{}", content_type="text/plain"), 415, "not text/plain"),
     "no content type": (post(b"", content_type=""), 415, "not missing"),
     "unknown compression": (post(b"", content_encoding="br"), 415, "must be gzip or none, not br"),
     "too large": (post(bytes(10_001)), 413, "larger than 10000 bytes"),
@@ -127,6 +131,7 @@ REFUSED = {
 @pytest.mark.spec("OTLP-44")
 @pytest.mark.spec("OTLP-46")
 @pytest.mark.spec("OTLP-58")
+@pytest.mark.spec("OTLP-59")
 @pytest.mark.spec("OTLP-61")
 @pytest.mark.parametrize(("request_", "status", "message"), REFUSED.values(), ids=REFUSED)
 def test_every_error_is_a_status(
@@ -141,6 +146,32 @@ def test_every_error_is_a_status(
     assert service.ledger.totals().created == 0
     if status == 405:
         assert response.headers["allow"] == "POST"
+
+
+@given(st.randoms(use_true_random=False))
+def test_no_body_makes_it_raise(chance: random.Random) -> None:
+    """Damaged requests are taken or refused with a 400; every refusal is a `Status`."""
+    store = MemoryStore()
+    body = bytearray(request_of(2).SerializeToString())
+    for _ in range(chance.randint(1, 4)):
+        place = chance.randrange(len(body))
+        body[place : place + chance.randint(0, 2)] = chance.randbytes(chance.randint(0, 2))
+    response = Service(store.put).handle(post(bytes(body)))
+    if response.status == 200:
+        succeeded(response)
+    else:
+        assert response.status == 400
+        assert Status.FromString(response.body).message
+        assert store.spans() == []
+
+
+@pytest.mark.spec("OTLP-9")
+@pytest.mark.parametrize("headers", [{}, {"accept_encoding": "gzip"}])
+def test_answers_are_not_compressed(service: Service, headers: dict[str, str]) -> None:
+    """They are a few bytes; compression of an answer is allowed, never asked for."""
+    response = service.handle(post(request_of(1).SerializeToString(), **headers))
+    assert "content-encoding" not in response.headers
+    succeeded(response)
 
 
 @pytest.mark.spec("OTLP-14")

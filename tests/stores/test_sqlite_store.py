@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from otlp_kit.model import Event, Resource, Scope, Span, StatusCode
-from otlp_kit.stores.json_values import from_json, to_json
+from otlp_kit.stores.span_rows import SELECT_LATEST, SELECT_SPANS
 from otlp_kit.stores.sqlite_store import FILE, SqliteStore, open_readonly
 from otlp_kit.wire import TRACES, Unavailable
-from tests.encoding.strategies import span_fields, values
+from tests.encoding.strategies import span_fields
 
 TRACE = b"t" * 16
 SECOND = 1_000_000_000
@@ -33,15 +33,6 @@ def store(tmp_path: Path) -> SqliteStore:
 def ask(directory: Path, query: str) -> list[tuple[Any, ...]]:
     with closing(sqlite3.connect(directory / FILE)) as database:
         return database.execute(query).fetchall()
-
-
-@given(values | st.floats())
-def test_values_pass_through_json_without_loss(value: Any) -> None:
-    """Bytes, not-a-number, 64-bit integers, and maps that look like the notation for those."""
-    again = from_json(to_json(value))
-    assert repr(again) == repr(value)
-    marked = {"bytesValue": value}
-    assert repr(from_json(to_json(marked))) == repr(marked)
 
 
 @settings(
@@ -119,6 +110,24 @@ def test_latest_lists_traces_by_their_root(store: SqliteStore) -> None:
     assert len(store.latest(1)) == 1
 
 
+def test_the_earliest_span_names_a_trace_without_a_root(store: SqliteStore) -> None:
+    """Whichever batch arrives first."""
+    late = Span("late", TRACE, b"2" * 8, b"0" * 8, 20 * SECOND, 21 * SECOND)
+    early = Span("early", TRACE, b"3" * 8, b"0" * 8, 10 * SECOND, 11 * SECOND)
+    store.put(TRACES, [late], "1")
+    store.put(TRACES, [early], "2")
+    store.put(TRACES, [late], "3")
+    assert store.latest(1)[0]["name"] == "early"
+
+
+@pytest.mark.parametrize("query", [SELECT_LATEST, SELECT_SPANS])
+def test_reading_takes_an_index(store: SqliteStore, tmp_path: Path, query: str) -> None:
+    """SQLite itself says so: the number of stored traces does not matter."""
+    with closing(open_readonly(tmp_path)) as database:
+        plan = database.execute(f"explain query plan {query}", (5,)).fetchall()
+    assert "USING INDEX" in plan[0][3]
+
+
 def test_a_full_disk_refuses_the_whole_batch_and_recovers(tmp_path: Path) -> None:
     """Nothing half written; the very batch that failed is taken when there is room again."""
     big = [Span("x" * 5000, TRACE, bytes([i]) * 8) for i in range(1, 100)]
@@ -149,13 +158,39 @@ def test_a_file_that_is_no_database_is_unavailable(tmp_path: Path) -> None:
     store.close()
 
 
-@pytest.mark.parametrize("statement", ["delete from span_rows", "drop table traces", "vacuum"])
-def test_a_reading_connection_cannot_write(
-    store: SqliteStore, tmp_path: Path, statement: str
+@pytest.mark.parametrize("names", [[FILE], [FILE, f"{FILE}-wal", f"{FILE}-shm"]])
+def test_a_file_that_is_deleted_meanwhile_is_made_anew(
+    store: SqliteStore, tmp_path: Path, names: list[str]
 ) -> None:
-    """Neither by accident nor by intent."""
-    with closing(open_readonly(tmp_path)) as database, pytest.raises(sqlite3.OperationalError):
-        database.execute(statement)
+    """What is acknowledged is in the file that has the name, not in one that nobody can open."""
+    assert store.put(TRACES, [Span("lost", TRACE, b"1" * 8)], "1") == 1
+    for name in names:
+        (tmp_path / name).unlink()
+    assert store.put(TRACES, [Span("kept", TRACE, b"2" * 8)], "2") == 1
+    assert ask(tmp_path, "select name from spans") == [("kept",)]
+    assert ask(tmp_path, "pragma integrity_check") == [("ok",)]
+
+
+FORBIDDEN = [
+    "delete from span_rows",
+    "drop table traces",
+    "vacuum",
+    "attach 'other.sqlite3' as other",
+    "vacuum into 'other.sqlite3'",
+]
+
+
+@pytest.mark.parametrize("statement", FORBIDDEN)
+def test_a_reading_connection_cannot_write(
+    store: SqliteStore, tmp_path: Path, statement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither by accident nor by intent, neither this file nor another."""
+    monkeypatch.chdir(tmp_path)
+    with closing(open_readonly(tmp_path)) as database:
+        database.execute("pragma query_only = off")
+        with pytest.raises(sqlite3.OperationalError):
+            database.execute(statement)
+    assert not (tmp_path / "other.sqlite3").exists()
 
 
 def test_a_directory_without_a_database_is_named(tmp_path: Path) -> None:
