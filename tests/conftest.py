@@ -24,15 +24,15 @@ def start_receiver(tmp_path: Path) -> Iterator[Callable[..., Running]]:
 
     def start(data: Path = tmp_path / "data", prefix: tuple[str, ...] = ()) -> Running:
         process = subprocess.Popen(
-            [*prefix, *CLI, "serve", "--http", "127.0.0.1:0", "--ui", "127.0.0.1:0",
-             "--data", str(data)],
+            [*prefix, *CLI, "serve", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0",
+             "--ui", "127.0.0.1:0", "--data", str(data)],
             stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )  # fmt: skip
         assert process.stdout
         first = process.stdout.readline()
         assert first.startswith("listening "), first
         bound = dict(word.split("=", 1) for word in first.split()[1:])
-        started.append(Running(process, bound["http"], bound["ui"], data))
+        started.append(Running(process, bound["http"], bound["grpc"], bound["ui"], data))
         return started[-1]
 
     yield start

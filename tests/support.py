@@ -29,6 +29,7 @@ class Running:
 
     process: subprocess.Popen[str]
     http: str
+    grpc: str
     ui: str
     data: Path
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from otlp_kit.cli.lab_process import LabProcess
 from otlp_kit.cli.options import Address, add_listeners, address
 from otlp_kit.cli.site_server import SiteServer
-from otlp_kit.cli.station import Station, listen, run_until_stopped
+from otlp_kit.cli.station import Station, listen, open_station, run_until_stopped
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SITE = CHECKOUT / "build/site"
@@ -38,11 +38,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     with ExitStack() as opened:
-        station = opened.enter_context(
-            Station(http=arguments.http, ui=arguments.ui, data=arguments.data)
-        )
+        station = opened.enter_context(open_station(arguments))
         rows = [
-            ("receiver", station.addresses["http"], "OTLP/HTTP: send traces here"),
+            ("receiver", station.addresses["http"], "OTLP/HTTP: traces, logs and metrics"),
+            ("", station.addresses["grpc"], "OTLP/gRPC: the same"),
             ("page", station.addresses["ui"], "the latest traces, live"),
         ]
         # Both ports are bound before either server starts: nothing is ever half started.

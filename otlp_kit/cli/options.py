@@ -63,6 +63,13 @@ def add_listeners(parser: argparse.ArgumentParser) -> None:
         help="OTLP/HTTP receiver (default: %(default)s; port 0: any free one)",
     )
     parser.add_argument(
+        "--grpc",
+        type=address,
+        default=Address("127.0.0.1", 4317),
+        metavar="HOST:PORT",
+        help="OTLP/gRPC receiver (default: %(default)s)",
+    )
+    parser.add_argument(
         "--ui",
         type=address,
         default=Address("127.0.0.1", 4320),

@@ -6,6 +6,7 @@ starts, so that a port which is taken leaves nothing half started.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import fcntl
 import os
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from otlp_kit.cli.options import Address, Stop
+from otlp_kit.receiver.grpc_server import serve_grpc
 from otlp_kit.receiver.http_server import bind, otlp_app, serve
 from otlp_kit.receiver.page import page_app
 from otlp_kit.receiver.service import Service
@@ -28,19 +30,24 @@ from otlp_kit.views.waterfall import Waterfall
 class Station:
     """Everything that `serve` runs. Use it as a context manager: leaving it closes the store."""
 
-    def __init__(self, *, http: Address, ui: Address, data: Path) -> None:
+    def __init__(self, *, http: Address, grpc: Address, ui: Address, data: Path) -> None:
         self._opened = ExitStack()
         with ExitStack() as opening:
             opening.callback(self._opened.close)
             self._opened.enter_context(_lock(data))
             self.http = self._opened.enter_context(listen(http, "--http"))
+            self.grpc = self._opened.enter_context(listen(grpc, "--grpc"))
             self.ui = self._opened.enter_context(listen(ui, "--ui"))
             self.store = SqliteStore(data)
             self._opened.callback(self.store.close)
             opening.pop_all()
         self.data = data
         self.service = Service(self.store.put)
-        self.addresses = {"http": url(self.http), "ui": url(self.ui)}
+        self.addresses = {
+            "http": url(self.http),
+            "grpc": url(self.grpc),
+            "ui": url(self.ui),
+        }
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set; SIGINT and SIGTERM set it."""
@@ -49,7 +56,12 @@ class Station:
             loop.add_signal_handler(number, stop.set)
         hosts = {"127.0.0.1", "localhost", "[::1]", str(self.ui.getsockname()[0])}
         page = page_app(self.store.latest, self._trace, self._status, hosts, JS_DIRECTORY)
-        await serve([(otlp_app(self.service), self.http), (page, self.ui)], stop)
+        # grpcio binds by itself; until here the socket kept others from taking the port.
+        self.grpc.close()
+        async with asyncio.TaskGroup() as running:
+            grpc = self.addresses["grpc"].removeprefix("http://")
+            running.create_task(serve_grpc(self.service, grpc, stop))
+            running.create_task(serve([(otlp_app(self.service), self.http), (page, self.ui)], stop))
 
     def _trace(self, trace_id: str) -> dict[str, Any] | None:
         spans = self.store.spans(trace_id)
@@ -72,6 +84,11 @@ class Station:
 
     def __exit__(self, *_: object) -> None:
         self._opened.close()
+
+
+def open_station(arguments: argparse.Namespace) -> Station:
+    """The station that the options of `add_listeners` describe."""
+    return Station(http=arguments.http, grpc=arguments.grpc, ui=arguments.ui, data=arguments.data)
 
 
 def url(listening: socket.socket) -> str:

@@ -14,7 +14,16 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from otlp_kit.model import Resource
+
+LARGEST = 2**63 - 1
+"""The largest integer that SQLite holds: as a time, a moment in the year 2262."""
+
 MARKS = ("bytesValue", "doubleValue", "kvlistValue")
+
+
+def service_name(resource: Resource) -> str:
+    return str(resource.attributes.get("service.name", ""))
 
 
 def to_json(value: Any) -> str:

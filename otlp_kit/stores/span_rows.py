@@ -7,12 +7,12 @@ as it went in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from otlp_kit.model import Event, Link, Resource, Scope, Span, StatusCode
-from otlp_kit.stores.json_values import from_json, to_json
+from otlp_kit.stores.json_values import LARGEST, from_json, service_name, to_json
 
 SCHEMA = """
 create table if not exists batches (
@@ -85,7 +85,6 @@ select trace_id, name, service, start_unix_nano, end_unix_nano - start_unix_nano
     from traces order by start_unix_nano desc limit ?
 """
 
-LARGEST = 2**63 - 1
 # Fields that need no column: kept only where they differ from a span without them.
 REST = {
     "trace_state": "",
@@ -96,8 +95,9 @@ REST = {
 }
 
 
-def service_name(span: Span) -> str:
-    return str(span.resource.attributes.get("service.name", ""))
+def span_rows(spans: Sequence[Span], batch_id: str) -> Iterator[tuple[Any, ...]]:
+    """The rows of a batch."""
+    return (span_row(span, batch_id, position) for position, span in enumerate(spans))
 
 
 def span_row(span: Span, batch_id: str, position: int) -> tuple[Any, ...]:
@@ -115,7 +115,7 @@ def span_row(span: Span, batch_id: str, position: int) -> tuple[Any, ...]:
         span.parent_span_id.hex(),
         span.name,
         span.kind,
-        service_name(span),
+        service_name(span.resource),
         span.scope.name,
         min(span.start_unix_nano, LARGEST),
         min(span.end_unix_nano, LARGEST),
@@ -188,7 +188,7 @@ def trace_rows(spans: Sequence[Span]) -> list[tuple[Any, ...]]:
             (
                 trace_id.hex(),
                 first.name,
-                service_name(first),
+                service_name(first.resource),
                 not first.parent_span_id.strip(b"\0"),
                 min(LARGEST, *(span.start_unix_nano for span in members)),
                 min(LARGEST, max(span.end_unix_nano for span in members)),

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from otlp_kit.model import Span
+from otlp_kit.stores import log_rows, metric_rows
 from otlp_kit.stores.span_rows import (
     INSERT_SPAN,
     SCHEMA,
@@ -26,12 +27,20 @@ from otlp_kit.stores.span_rows import (
     SELECT_SPANS,
     UPSERT_TRACE,
     span_of,
-    span_row,
+    span_rows,
     trace_rows,
 )
-from otlp_kit.wire import Signal, Unavailable
+from otlp_kit.stores.trace_search import search_query
+from otlp_kit.wire import LOGS, METRICS, TRACES, Signal, Unavailable
 
 FILE = "otlp.sqlite3"
+
+TABLES: dict[str, tuple[str, Callable[[Sequence[Any], str], Iterable[tuple[Any, ...]]]]] = {
+    TRACES.name: (INSERT_SPAN, span_rows),
+    LOGS.name: (log_rows.INSERT, log_rows.log_rows),
+    METRICS.name: (metric_rows.INSERT, metric_rows.point_rows),
+}
+"""For each signal: how a row is inserted, and the rows of a batch."""
 
 
 class SqliteStore:
@@ -53,8 +62,10 @@ class SqliteStore:
             except (OSError, sqlite3.Error) as error:
                 self.trouble = str(error)
 
-    def put(self, signal: Signal, records: Sequence[Span], batch_id: str) -> int:
-        """Store `records` durably and return how many are new: none if the batch is there already.
+    def put(self, signal: Signal, records: Sequence[Any], batch_id: str) -> int:
+        """Store `records` durably and return how many items are new: none if the batch is there.
+
+        An item is a span, a log record or a data point.
 
         Raises `Unavailable` when nothing could be stored; the same batch may then be put again.
         """
@@ -67,14 +78,15 @@ class SqliteStore:
                     ).rowcount
                     if not new:
                         return 0
-                    rows = (span_row(span, batch_id, i) for i, span in enumerate(records))
-                    database.executemany(INSERT_SPAN, rows)
-                    database.executemany(UPSERT_TRACE, trace_rows(records))
+                    insert, rows_of = TABLES[signal.name]
+                    items = database.executemany(insert, rows_of(records, batch_id)).rowcount
+                    if signal == TRACES:
+                        database.executemany(UPSERT_TRACE, trace_rows(records))
             except (OSError, sqlite3.Error) as error:
                 self.trouble = str(error)
                 raise Unavailable(f"{self._directory / FILE}: {error}") from error
             self.trouble = None
-            return len(records)
+            return max(items, 0)
 
     def spans(self, trace_id: str) -> list[Span]:
         """The spans of one trace (32 hexadecimal digits) by start time; empty if there are none."""
@@ -83,9 +95,30 @@ class SqliteStore:
 
     def latest(self, limit: int) -> list[dict[str, Any]]:
         """The latest traces, newest first: what the page's list and `otlp-kit traces` show."""
+        return self._rows(SELECT_LATEST, limit)
+
+    def search(self, filters: Mapping[str, str], limit: int) -> list[dict[str, Any]]:
+        """As `latest`, of the traces for which all `filters` hold; see `trace_search`."""
+        query, parameters = search_query(filters, limit)
+        return self._rows(query, *parameters)
+
+    def logs(self, trace_id: str) -> list[dict[str, Any]]:
+        """The log records of one trace, by time."""
+        return [log_rows.shown(row) for row in self._rows(log_rows.SELECT_OF_TRACE, trace_id)]
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Every stream: a metric of a service with certain attributes, and its latest value."""
+        return [metric_rows.shown_stream(row) for row in self._rows(metric_rows.SELECT_STREAMS)]
+
+    def points(self, name: str, service: str) -> list[dict[str, Any]]:
+        """The latest data points of one metric of a service, by time."""
+        rows = self._rows(metric_rows.SELECT_POINTS, name, service)
+        return [metric_rows.shown_point(row) for row in reversed(rows)]
+
+    def _rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
         with closing(open_readonly(self._directory)) as database:
             database.row_factory = sqlite3.Row
-            return [dict(row) for row in database.execute(SELECT_LATEST, (limit,))]
+            return [dict(row) for row in database.execute(query, parameters)]
 
     def close(self) -> None:
         """Close the file. A later put would open it again."""
@@ -109,7 +142,8 @@ class SqliteStore:
                 if self._max_bytes is not None:
                     [size] = database.execute("pragma page_size").fetchone()
                     database.execute(f"pragma max_page_count = {self._max_bytes // size}")
-                database.executescript(SCHEMA)
+                for schema in (SCHEMA, log_rows.SCHEMA, metric_rows.SCHEMA):
+                    database.executescript(schema)
             except sqlite3.Error:
                 database.close()
                 raise

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support import CLI, otlp_kit, wait_for_answer
 
-ANY = ("--http", "127.0.0.1:0", "--ui", "127.0.0.1:0", "--site", "127.0.0.1:0",
+ANY = ("--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--ui", "127.0.0.1:0", "--site", "127.0.0.1:0",
        "--lab", "127.0.0.1:0")  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def test_up_answers_everywhere_and_leaves_no_process(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flag", ["--http", "--ui", "--site", "--lab"])
+@pytest.mark.parametrize("flag", ["--http", "--grpc", "--ui", "--site", "--lab"])
 def test_a_taken_port_stops_everything_before_it_starts(flag: str, tmp_path: Path) -> None:
     """Which address is taken and which flag moves it; exit 2; nothing half started."""
     import socket
