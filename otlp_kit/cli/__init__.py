@@ -12,10 +12,10 @@ import sys
 from collections.abc import Sequence
 
 from otlp_kit import __version__
-from otlp_kit.cli import cmd_serve, cmd_show, cmd_sql, cmd_traces, cmd_up
+from otlp_kit.cli import cmd_demo, cmd_serve, cmd_show, cmd_sql, cmd_traces, cmd_up
 from otlp_kit.cli.options import Stop
 
-COMMANDS = (cmd_up, cmd_serve, cmd_traces, cmd_show, cmd_sql)
+COMMANDS = (cmd_up, cmd_serve, cmd_demo, cmd_traces, cmd_show, cmd_sql)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from contextlib import ExitStack, suppress
+import threading
+from contextlib import ExitStack
 from pathlib import Path
 
+from otlp_kit.cli.cmd_demo import shop_class
 from otlp_kit.cli.lab_process import LabProcess
 from otlp_kit.cli.options import Address, add_listeners, address
 from otlp_kit.cli.site_server import SiteServer
@@ -33,10 +35,14 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
             metavar="HOST:PORT",
             help=f"{what} (default: %(default)s)",
         )
+    parser.add_argument(
+        "--demo", action="store_true", help="also run a small shop that makes telemetry"
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    ended = threading.Event()
     with ExitStack() as opened:
         station = opened.enter_context(open_station(arguments))
         rows = [
@@ -59,19 +65,31 @@ def run(arguments: argparse.Namespace) -> int:
             rows.append(("lab", lab.url, "notebooks: predict, break, measure"))
         else:
             left_out.append("lab: needs the notebooks of a checkout and the extra `lab`")
+        if arguments.demo:
+            shop_class()  # stops here if it cannot run
         print(_welcome(rows, left_out, station), flush=True)
 
         async def main(stop: asyncio.Event) -> None:
-            status = asyncio.create_task(_status_line(station, lab))
+            beside = [asyncio.create_task(_status_line(station, lab))]
+            if arguments.demo:
+                demo = asyncio.to_thread(_run_shop, station, ended)
+                beside.append(asyncio.create_task(demo))
             await station.run(stop)
-            status.cancel()
-            with suppress(asyncio.CancelledError):
-                await status
+            ended.set()
+            beside[0].cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
 
         run_until_stopped(main)
         print(f"\nStopping. {station.service.ledger.totals()}", flush=True)
     print(f"Your data stays in {arguments.data}", flush=True)
     return 0
+
+
+def _run_shop(station: Station, ended: threading.Event) -> None:
+    """The demo, until `ended`: two orders a second."""
+    with shop_class()(station.addresses["http"], station.addresses["grpc"]) as shop:
+        while not ended.wait(0.5):
+            shop.order()
 
 
 def _welcome(rows: list[tuple[str, str, str]], left_out: list[str], station: Station) -> str:

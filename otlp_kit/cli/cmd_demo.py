@@ -1,0 +1,89 @@
+"""`otlp-kit demo`: a small shop that sends its telemetry to a receiver, until Ctrl-C.
+
+`--orders N` stops by itself after N orders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import itertools
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from otlp_kit.cli.options import Stop
+
+if TYPE_CHECKING:
+    from otlp_kit.demo.shop import Shop
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+FASTEST = 20.0
+"""Orders a second: a demo shows, it does not load."""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("demo", help="run a small shop that makes telemetry")
+    for name, port in (("http", 4318), ("grpc", 4317)):
+        parser.add_argument(
+            f"--{name}",
+            type=_loopback,
+            default=f"http://127.0.0.1:{port}",
+            metavar="URL",
+            help="where it sends, on loopback (default: %(default)s)",
+        )
+    parser.add_argument("--orders", type=int, help="how many orders (default: until Ctrl-C)")
+    parser.add_argument(
+        "--rate",
+        type=_rate,
+        default=2.0,
+        metavar="PER_SECOND",
+        help=f"orders a second, at most {FASTEST:g} (default: %(default)s)",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    sent = confirmed = 0
+    orders = itertools.count() if arguments.orders is None else range(arguments.orders)
+    with shop_class()(arguments.http, arguments.grpc) as shop:
+        print(f"the shop is open, {arguments.rate:g} orders a second; Ctrl-C closes it", flush=True)
+        try:
+            for _ in orders:
+                confirmed += shop.order()
+                sent += 1
+                time.sleep(1 / arguments.rate)
+        except KeyboardInterrupt:
+            print()
+    print(f"{sent} orders, {confirmed} confirmed", flush=True)
+    return 0
+
+
+def shop_class() -> type[Shop]:
+    """The class `Shop`, if what it needs is installed."""
+    wanted = ("opentelemetry.exporter.otlp.proto.grpc", "opentelemetry.exporter.otlp.proto.http")
+    try:
+        missing = [name for name in wanted if importlib.util.find_spec(name) is None]
+    except ModuleNotFoundError:
+        missing = list(wanted)
+    if missing:
+        raise Stop("the demo needs the official SDK: pip install 'otlp-kit[demo]'")
+    from otlp_kit.demo.shop import Shop
+
+    return Shop
+
+
+def _loopback(text: str) -> str:
+    if urlsplit(text).scheme != "http" or urlsplit(text).hostname not in LOOPBACK:
+        raise argparse.ArgumentTypeError(f"{text!r} is not an http:// address of this machine")
+    return text.rstrip("/")
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= FASTEST:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate above 0 and up to {FASTEST:g}")
+    return rate
