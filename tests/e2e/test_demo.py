@@ -1,0 +1,57 @@
+"""The shop: three services, three signals, one slow and one failing path."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.support import Running, otlp_kit
+
+
+@pytest.mark.slow
+def test_the_shop_makes_whole_traces_logs_and_metrics(receiver: Running) -> None:
+    """Twenty orders: traces across three services, a decline in four, a slow one in ten."""
+    done = otlp_kit("demo", "--http", receiver.http, "--grpc", receiver.grpc, "--orders", "20",
+                    "--rate", "20", timeout=90)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    assert done.stdout.splitlines()[-1] == "20 orders, 15 confirmed"
+    traces = receiver.sql(
+        "select trace_id, count(distinct service) as services, count(*) as spans from spans group by 1"
+    )
+    assert len(traces) == 20
+    assert {trace["services"] for trace in traces} == {3}
+    assert sorted(trace["spans"] for trace in traces) == [7] * 18 + [8] * 2
+    [declined] = receiver.sql(
+        "select count(distinct trace_id) as n from spans where status_message = 'card declined'"
+    )
+    assert declined["n"] == 5
+    slow = receiver.sql(
+        """select distinct logs.trace_id from logs join spans using (trace_id)
+        where body = 'wrapping took long' and name = 'wrap'"""
+    )
+    assert len(slow) == 2
+    names = {
+        row["name"] for row in receiver.sql("select name from metrics where service = 'stock'")
+    }
+    assert names == {"shop.items.reserved", "shop.items.on_shelf", "shop.reserve.duration"}
+    [exemplar] = receiver.sql(
+        """select count(*) as n from metrics, json_each(exemplars) as e
+        where json_extract(e.value, '$.trace_id') in (select trace_id from spans)"""
+    )
+    assert exemplar["n"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--http", "http://example.com:4318"], "is not an http:// address of this machine"),
+        (["--rate", "1000"], "is not a rate above 0 and up to 20"),
+        (["--rate", "nan"], "is not a rate"),
+    ],
+)
+def test_the_demo_stays_at_home_and_slow(arguments: list[str], message: str) -> None:
+    """It sends to loopback only, at a bounded rate."""
+    done = otlp_kit("demo", *arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
