@@ -327,7 +327,7 @@ def test_what_comes_in_appears_without_a_reload(
     shop.receive(new)
     expect(page.locator("#list button").first).to_contain_text("a new trace")
     expect(ledger).to_contain_text("22 created = 19 stored")
-    expect(ledger).to_contain_text("every span accounted for")
+    expect(ledger).to_contain_text("every item accounted for")
     after = page.evaluate("document.querySelector('#list div').shadowRoot.activeElement.title")
     assert after == before, "the focus stays on its row"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import os
 import random
 from collections.abc import Sequence
@@ -223,3 +224,77 @@ def test_a_span_says_what_is_wrong_with_it() -> None:
     assert good.problem() is None
     good.parent_span_id = b"short"
     assert good.problem() == "parent_span_id must be empty or 8 bytes"
+
+
+def post_json(body: object, path: str = "/v1/traces", **headers: str) -> Request:
+    return post(json.dumps(body).encode(), path, content_type="application/json", **headers)
+
+
+@pytest.mark.spec("OTLP-10")
+@pytest.mark.spec("OTLP-23")
+@pytest.mark.spec("OTLP-59")
+def test_json_is_answered_in_json(service: Service, store: MemoryStore) -> None:
+    """The same path takes both encodings, and success is an empty object."""
+    span = {
+        "traceId": "0af7651916cd43dd8448eb211c80319c",
+        "spanId": "00f067aa0ba902b7",
+        "name": "n",
+    }
+    request = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    response = service.handle(post_json(request, content_encoding=""))
+    assert (response.status, response.headers["content-type"]) == (200, "application/json")
+    assert json.loads(response.body) == {}
+    assert store.spans()[0].name == "n"
+
+
+@pytest.mark.spec("OTLP-24")
+@pytest.mark.spec("OTLP-73")
+@pytest.mark.parametrize(
+    ("path", "body", "key"),
+    [
+        ("/v1/traces", {"resourceSpans": [{"scopeSpans": [{"spans": [{}]}]}]}, "rejectedSpans"),
+        (
+            "/v1/metrics",
+            {
+                "resourceMetrics": [
+                    {"scopeMetrics": [{"metrics": [{"gauge": {"dataPoints": [{}]}}]}]}
+                ]
+            },
+            "rejectedDataPoints",
+        ),
+    ],
+)
+def test_json_partial_success_names_the_signal(
+    service: Service, path: str, body: object, key: str
+) -> None:
+    """A count as a string, with a message."""
+    response = service.handle(post_json(body, path))
+    partial = json.loads(response.body)["partialSuccess"]
+    assert response.status == 200
+    assert partial[key] == "1"
+    assert "1 " in partial["errorMessage"]
+
+
+@pytest.mark.spec("OTLP-43")
+@pytest.mark.spec("OTLP-58")
+@pytest.mark.parametrize(
+    ("request_", "status", "message"),
+    [
+        (post_json([]), 400, "must be an object"),
+        (
+            post_json({"resourceSpans": [{"scopeSpans": [{"spans": [{"kind": "SERVER"}]}]}]}),
+            400,
+            "kind",
+        ),
+        (post_json({}, "/v1/nothing"), 404, "nothing is received"),
+        (post_json({}, content_encoding="br"), 415, "content encoding"),
+        (post_json({"x": "y" * 10_000}), 413, "larger than"),
+    ],
+)
+def test_a_json_error_is_a_status_in_json(
+    service: Service, request_: Request, status: int, message: str
+) -> None:
+    """In the encoding of the request."""
+    response = service.handle(request_)
+    assert (response.status, response.headers["content-type"]) == (status, "application/json")
+    assert message in json.loads(response.body)["message"]

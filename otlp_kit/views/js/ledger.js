@@ -27,7 +27,7 @@ function render({ model, el }) {
   curve.setAttribute("viewBox", `0 0 ${READINGS * 3} 20`);
   curve.setAttribute("aria-hidden", "true");
   const path = curve.appendChild(document.createElementNS(curve.namespaceURI, "path"));
-  root.append(equation, node("p", "pace", pace, " spans/s", verdict, curve));
+  root.append(equation, node("p", "pace", pace, " items/s", verdict, curve));
   const rates = [];
   let last = null;
 
@@ -57,7 +57,7 @@ function render({ model, el }) {
     }
     equation.replaceChildren(...parts);
     const missing = counts.created - sum;
-    verdict.textContent = missing ? `${number(Math.abs(missing))} not accounted for` : "every span accounted for";
+    verdict.textContent = missing ? `${number(Math.abs(missing))} not accounted for` : "every item accounted for";
     verdict.classList.toggle("wrong", missing !== 0);
     const most = Math.max(1, ...rates);
     path.setAttribute("d", rates.map((rate, i) => {
