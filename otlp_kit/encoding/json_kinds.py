@@ -29,8 +29,8 @@ class Kind:
 
     write: Callable[[Any], Any]
     read: Callable[[Any], Any]
-    optional: bool = False
-    """Whether 0 and absent are different: then None is left out, and 0 is not."""
+    is_set: Callable[[Any], bool] = bool
+    """Whether a value is written: proto3 leaves out defaults, but for fields that may be absent."""
 
 
 def clean(text: str) -> str:
@@ -142,8 +142,8 @@ INT32 = Kind(int, _integer(-(2**31), 2**31 - 1))
 UINT64 = Kind(str, _integer(0, 2**64 - 1))
 INT64 = Kind(lambda number: str(int(number)), _integer(-(2**63), 2**63 - 1))
 ENUM = Kind(int, _read_enum)
-DOUBLE = Kind(_write_double, _read_double)
-OPTIONAL_DOUBLE = Kind(_write_double, _read_double, optional=True)
+DOUBLE = Kind(_write_double, _read_double, lambda number: str(number) != "0.0")  # -0.0 is not 0
+OPTIONAL_DOUBLE = Kind(_write_double, _read_double, lambda number: number is not None)
 
 
 def write_value(value: Any, inside: tuple[int, ...] = ()) -> dict[str, Any]:
@@ -231,5 +231,5 @@ _VALUES: dict[str, Callable[[Any], Any]] = {
     "bytesValue": _read_base64,
 }
 
-VALUE = Kind(write_value, read_value, optional=True)
+VALUE = Kind(write_value, read_value, lambda value: value is not None)
 ATTRIBUTES = Kind(write_attributes, read_attributes)

@@ -66,7 +66,7 @@ def write_fields(table: Table, record: Any) -> dict[str, Any]:
     out = {}
     for key, name, kind in table:
         value = getattr(record, name)
-        if value if not kind.optional else value is not None:
+        if kind.is_set(value):
             out[key] = kind.write(value)
     return out
 

@@ -16,7 +16,7 @@ from otlp_kit.encoding.otlp_json import decode_json, encode_json
 from otlp_kit.encoding.protobuf_read import DecodeError
 from otlp_kit.encoding.protobuf_read_spans import decode_spans
 from otlp_kit.encoding.protobuf_spans import encode_spans
-from otlp_kit.model import LogRecord, Metric, NumberPoint, Span
+from otlp_kit.model import LogRecord, Metric, NumberPoint, Span, SummaryPoint
 from otlp_kit.wire import LOGS, METRICS, TRACES, Signal
 from tests.encoding.official import to_request
 from tests.encoding.strategies import log_batches, metric_batches, span_batches
@@ -212,3 +212,11 @@ def test_empty_requests_are_small() -> None:
     again = decode_json(METRICS, encode_json(METRICS, [Metric("m", points=[point])]))
     assert again[0].points == [point]
     assert decode_json(LOGS, encode_json(LOGS, [LogRecord(0)]))[0].body == 0
+
+
+def test_minus_zero_is_not_left_out() -> None:
+    """It is not the default: its sign is a bit that protobuf keeps."""
+    [metric] = decode_json(
+        METRICS, encode_json(METRICS, [Metric(kind="summary", points=[SummaryPoint(sum=-0.0)])])
+    )
+    assert str(metric.points[0].sum) == "-0.0"

@@ -195,7 +195,7 @@ def test_exactly_the_retryable_statuses_are_retryable(server: Scripted, status: 
     [
         ("7", 7, 7),
         ("0", 0, 0),
-        (formatdate(time.time() + 100, usegmt=True), 60, 100),
+        (formatdate(time.time() + 7200, usegmt=True), 3600, 7200),
         (formatdate(time.time() - 100, usegmt=True), 0, 0),
     ],
 )
