@@ -68,6 +68,7 @@ def without_empty(plain: Any) -> Any:
 @pytest.mark.spec("OTLP-70")
 @pytest.mark.spec("OTLP-72")
 @pytest.mark.spec("OTLP-73")
+@pytest.mark.slow
 @signals
 @settings(max_examples=100)
 @given(data=st.data())
@@ -80,6 +81,7 @@ def test_it_is_the_official_mapping_but_for_ids_and_enums(case: Any, data: st.Da
     assert without_empty(own) == without_empty(with_hex_ids(official))
 
 
+@pytest.mark.slow
 @signals
 @settings(max_examples=100)
 @given(data=st.data())

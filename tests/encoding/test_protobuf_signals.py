@@ -81,6 +81,7 @@ def test_the_writer_equals_official_protobuf(codec: Codec, data: st.DataObject) 
     assert codec.encode(records) == official
 
 
+@pytest.mark.slow
 @both
 @settings(max_examples=150)
 @given(data=st.data())
@@ -93,6 +94,7 @@ def test_the_reader_undoes_the_writer(codec: Codec, data: st.DataObject) -> None
     assert repr(codec.from_official(codec.message.FromString(body))) == repr(again)
 
 
+@pytest.mark.slow
 @both
 @settings(max_examples=300)
 @given(data=st.data())
@@ -105,6 +107,7 @@ def test_the_reader_agrees_on_mutated_bytes(codec: Codec, data: st.DataObject) -
     codec.agree(bytes(body))
 
 
+@pytest.mark.slow
 @both
 @settings(max_examples=300)
 @given(data=st.data())
