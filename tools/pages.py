@@ -141,12 +141,13 @@ def _form(path: Path, text: str, prose: str) -> Iterator[tuple[int, str]]:
 
 
 def _exercise_exists(name: str, prose: str) -> bool:
-    """`#some-heading` of this page, or a function of otlp_kit/lab/exercises.py."""
+    """`#some-heading` of this page, or a function of otlp_kit/lab/exercises*.py."""
     if name.startswith("#"):
         headings = re.findall(r"^#+ +(.+)$", prose, re.M)
         return name[1:] in {re.sub(r"[^\w]+", "-", h.lower()).strip("-") for h in headings}
-    tree = ast.parse((ROOT / "otlp_kit/lab/exercises.py").read_text("utf-8"))
-    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in tree.body)
+    trees = (ast.parse(path.read_text("utf-8")) for path in ROOT.glob("otlp_kit/lab/exercises*.py"))
+    nodes = (node for tree in trees for node in tree.body)
+    return any(isinstance(node, ast.FunctionDef) and node.name == name for node in nodes)
 
 
 def _stray_fences(prose: str) -> Iterator[tuple[int, str]]:

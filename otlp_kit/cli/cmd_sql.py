@@ -1,4 +1,4 @@
-"""`otlp-kit sql QUERY`: ask the database, read only. The view is `spans`."""
+"""`otlp-kit sql QUERY`: ask the database, read only: the views `spans`, `logs` and `metrics`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from otlp_kit.views.waterfall import plain_text
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("sql", help="query the stored spans with SQL")
+    parser = commands.add_parser("sql", help="query spans, logs and metrics with SQL")
     parser.add_argument("query", help="for example: select name, count(*) from spans group by name")
     parser.add_argument("--json", action="store_true", help="one JSON object a row")
     add_data(parser)

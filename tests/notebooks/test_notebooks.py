@@ -73,3 +73,26 @@ def test_first_span_reaches_the_running_receiver(tmp_path: Path, monkeypatch, re
     [row] = receiver.sql("select name, service, trace_id from spans")
     assert (row["name"], row["service"]) == ("GET /hello", "notebook")
     assert row["trace_id"] in shown
+
+
+@pytest.mark.slow
+def test_bytes_are_read_changed_and_left_to_repair(tmp_path: Path) -> None:
+    """Notebook 02 reads the name by hand, breaks its length, and waits for two answers."""
+    notebook = run(NOTEBOOKS / "02_bytes.ipynb", tmp_path)
+    shown = text_of(notebook)
+    assert "you said 1, it takes 2: c8 01" in shown
+    assert "Span 5 b'GET /hello'" in shown
+    assert "SERVER" in shown
+    assert "cannot be read" in shown
+    assert "'refused'" in shown
+    assert "another span, or none" in shown
+    assert "Not yet: varint(128) gave 00" in shown
+    assert "Not yet: nothing is changed" in shown
+    tables = [
+        o["data"]["text/html"]
+        for cell in notebook.cells
+        for o in cell.get("outputs", ())
+        if "text/html" in o.get("data", {})
+    ]
+    assert len(tables) == 2
+    assert all("opentelemetry-proto" in table for table in tables)
