@@ -20,7 +20,7 @@ def span_pipeline(sender: Sender, *, delay: float = 5.0) -> BatchProcessor[Span]
 
 
 def http_span_pipeline(
-    endpoint: str = "http://127.0.0.1:4318", *, delay: float = 5.0
+    endpoint: str = "http://localhost:4318", *, delay: float = 5.0
 ) -> BatchProcessor[Span]:
     """The same over HTTP, to the receiver at the base URL `endpoint`."""
     return span_pipeline(HttpSender(endpoint), delay=delay)

@@ -34,8 +34,9 @@ class BatchSpanProcessor(SpanProcessor):
 
     `span_exporter` is an official `SpanExporter` or an exporter of this kit. The other arguments
     are the official ones, in milliseconds and spans; those left out come from `OTEL_BSP_*`, else
-    the defaults are 2048, 5000, 512 and 30000. Raises `ValueError` for arguments that contradict
-    each other; from the environment such values are reported and ignored.
+    the defaults are 2048, 5000, 512 and 30000. The export timeout is the deadline of an exporter of
+    this kit; an official one takes none, and keeps its own. Raises `ValueError` for arguments that
+    contradict each other; from the environment such values are reported and ignored.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class BatchSpanProcessor(SpanProcessor):
     ) -> None:
         self._official = span_exporter if isinstance(span_exporter, SpanExporter) else None
         exporter: Any = OfficialExporter(self._official) if self._official else span_exporter
+        exporter = Untraced(exporter)
         queue_size, batch_size = _sizes(max_queue_size, max_export_batch_size)
         self._processor: BatchProcessor[ReadableSpan] = BatchProcessor(
             exporter,
@@ -68,14 +70,23 @@ class BatchSpanProcessor(SpanProcessor):
         if context is not None and context.trace_flags & 1:
             self._emit(span)
 
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        """Export what has ended, then flush the exporter. True if both succeeded in time."""
-        last = time.monotonic() + timeout_millis / 1000
-        flushed = self._processor.force_flush(timeout_millis / 1000) is Outcome.FLUSHED
+    def force_flush(self, timeout_millis: int | None = None) -> bool:
+        """Export what has ended, then flush the exporter. True if both succeeded in time.
+
+        Left out, `timeout_millis` is 30000, as in the official interface.
+        """
+        timeout = 30.0 if timeout_millis is None else timeout_millis / 1000
+        last = time.monotonic() + timeout
+        flushed = self._processor.force_flush(timeout) is Outcome.FLUSHED
         if self._official is None:
             return flushed
         left = max(0, int((last - time.monotonic()) * 1000))
-        return self._official.force_flush(left) is not False and flushed
+        try:
+            # A hint that many exporters do not answer: only False is a failure.
+            return self._official.force_flush(left) is not False and flushed
+        except Exception:
+            log.exception("%s failed to flush", type(self._official).__name__)
+            return False
 
     def shutdown(self) -> None:
         """Export what has ended and release the exporter; waits 30 seconds at most."""
@@ -90,6 +101,24 @@ class BatchSpanProcessor(SpanProcessor):
         return repr(self._processor).replace("BatchProcessor", "BatchSpanProcessor", 1)
 
 
+class Untraced:
+    """Around any exporter: instrumented HTTP libraries must not trace the export, which would make
+    spans to be exported, and so on without end."""
+
+    def __init__(self, exporter: BatchExporter[ReadableSpan]) -> None:
+        self._exporter = exporter
+
+    def export(self, batch: Sequence[ReadableSpan], deadline: float) -> Accepted:
+        token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+        try:
+            return self._exporter.export(batch, deadline)
+        finally:
+            detach(token)
+
+    def shutdown(self) -> None:
+        self._exporter.shutdown()
+
+
 class OfficialExporter:
     """An official exporter as one of this kit. It keeps its own timeout: it takes no deadline."""
 
@@ -98,12 +127,7 @@ class OfficialExporter:
 
     def export(self, batch: Sequence[ReadableSpan], deadline: float) -> Accepted:
         """Raises `Refused` where the official interface says failure, which tells no more."""
-        # Instrumented HTTP libraries must not trace the export, or it would never end.
-        token = attach(set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
-        try:
-            result = self._exporter.export(batch)
-        finally:
-            detach(token)
+        result = self._exporter.export(batch)
         if result is not SpanExportResult.SUCCESS:
             raise Refused(f"{type(self._exporter).__name__} answered {result}")
         return Accepted()

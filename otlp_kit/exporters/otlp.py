@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from otlp_kit.wire import Accepted, Payload, Sender, Signal
+from otlp_kit.wire import Accepted, Payload, Refused, Sender, Signal
 
 T = TypeVar("T")
 
@@ -25,14 +25,18 @@ class OtlpExporter(Generic[T]):
         self._encode = encode
         self._sender = sender
         self._signal = signal
+        self._closed = False
 
     def export(self, batch: Sequence[T], deadline: float) -> Accepted:
-        """Encode and send `batch`. Raises what the sender raises."""
+        """Encode and send `batch`. Raises what the sender raises, and `Refused` after `shutdown`."""
+        if self._closed:
+            raise Refused("the exporter is shut down")
         payload = Payload(self._signal, self._encode(batch), len(batch))
         return self._sender.send(payload, deadline)
 
     def shutdown(self) -> None:
         """Close the sender, if it is one that holds something."""
+        self._closed = True
         close = getattr(self._sender, "close", None)
         if close:
             close()

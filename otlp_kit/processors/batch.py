@@ -30,7 +30,7 @@ T_contra = TypeVar("T_contra", contravariant=True)
 log = logging.getLogger(__name__)
 
 QUIET = 60.0
-"""Seconds between two log lines about failing exports; the line tells how many it stands for."""
+"""Seconds between two log lines about the same trouble; the line tells how many it stands for."""
 
 
 class Outcome(Enum):
@@ -70,6 +70,24 @@ class SystemClock:
         return event.wait(min(timeout, threading.TIMEOUT_MAX))
 
 
+class _Quietly:
+    """Logs one kind of trouble, at most once in `QUIET` seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._said_at = -QUIET
+        self._unsaid = 0
+
+    def warn(self, message: str) -> None:
+        now = self._clock.monotonic()
+        if now - self._said_at < QUIET:
+            self._unsaid += 1
+            return
+        more = f" ({self._unsaid} more batches since the last report)" if self._unsaid else ""
+        log.warning("%s%s", message, more)
+        self._said_at, self._unsaid = now, 0
+
+
 class _Flush:
     """One caller waiting for what was queued before."""
 
@@ -84,7 +102,8 @@ class BatchProcessor(Generic[T]):
 
     `max_queue_size` and `max_batch_size` count records; `delay` and `export_timeout` are seconds.
     A full queue drops the record that comes (`drop_newest`) or the one that waited longest
-    (`drop_oldest`). Raises `ValueError` for settings that contradict each other.
+    (`drop_oldest`). `ledger` is one of the caller's, for this processor alone. Raises `ValueError`
+    for settings that contradict each other.
     """
 
     def __init__(
@@ -96,6 +115,7 @@ class BatchProcessor(Generic[T]):
         delay: float = 5.0,
         export_timeout: float = 30.0,
         when_full: Literal["drop_newest", "drop_oldest"] = "drop_newest",
+        ledger: Ledger | None = None,
         clock: Clock | None = None,
     ) -> None:
         if not export_timeout > 0:
@@ -112,13 +132,13 @@ class BatchProcessor(Generic[T]):
         self._exporter = exporter
         self._export_timeout = export_timeout
         self._drop_oldest = when_full == "drop_oldest"
-        self._ledger = Ledger()
-        self._lock = threading.Lock()  # guards the queue's far ends: displacing, sweeping
+        self._ledger = ledger or Ledger()
+        # Held while records leave the queue, until the ledger has them: `totals` is exact.
+        self._lock = threading.Lock()
         self._wake = threading.Event()
         self._flushes: list[_Flush] = []
         self._failures = 0
-        self._complained_at = -QUIET
-        self._unsaid = 0
+        self._failing, self._rejecting = _Quietly(self._clock), _Quietly(self._clock)
         self._swept = False
         self._finished = threading.Event()
         self._worker = threading.Thread(target=self._run, name="otlp-kit-batch", daemon=True)
@@ -138,20 +158,25 @@ class BatchProcessor(Generic[T]):
             self._overflow(record)
 
     def _overflow(self, record: T) -> None:
-        if self._drop_oldest:
-            with self._lock:
-                if not self._buffer.closed:
-                    self._buffer.displace(record)
-        self._ledger.turned_away(QUEUE_FULL)
+        if not self._drop_oldest:
+            self._ledger.turned_away(QUEUE_FULL)
+            return
+        with self._lock:
+            # The worker, or shutdown, may have come first: then nobody has to give way, or all.
+            if self._buffer.closed:
+                self._ledger.turned_away(ALREADY_SHUTDOWN)
+            else:
+                self._ledger.turned_away(QUEUE_FULL, len(self._buffer.displace(record)))
+        if self._buffer.has_full_batch and not self._wake.is_set():
+            self._wake.set()
         if self._swept:
             self._sweep()
 
     def force_flush(self, timeout: float = 30.0) -> Outcome:
         """Export everything emitted before this call. Returns within `timeout` seconds."""
         if threading.current_thread() is self._worker:
-            return (
-                Outcome.FAILED
-            )  # an exporter that flushes its own processor would wait for itself
+            # An exporter that flushes its own processor would wait for itself.
+            return Outcome.FAILED
         flush = _Flush(self._failures)
         with self._lock:
             if self._finished.is_set():
@@ -178,8 +203,9 @@ class BatchProcessor(Generic[T]):
         return Outcome.FLUSHED if self._failures == failures else Outcome.FAILED
 
     def totals(self) -> Totals:
-        """Where every record went so far; exact once `shutdown` has returned."""
-        return self._ledger.totals(queued=len(self._buffer))
+        """Where every record went so far."""
+        with self._lock:
+            return self._ledger.totals(queued=len(self._buffer))
 
     def __repr__(self) -> str:
         state = self._buffer.state(self._clock.monotonic())
@@ -204,15 +230,34 @@ class BatchProcessor(Generic[T]):
         self._answer(self._flushes)
 
     def _drain(self) -> None:
-        """One pass: export what has to leave, then answer the flushes that began before it."""
-        with self._lock:
-            flushes, self._flushes = self._flushes, []
-        if flushes:
-            self._buffer.flush()
-        while batch := self._buffer.take(self._clock.monotonic()):
+        """Export what has to leave.
+
+        A flush is answered when as much has left as it found: producers that keep filling batches
+        meanwhile would otherwise make it wait for ever.
+        """
+        flushes, left = self._begin_flushes()
+        while batch := self._take():
             self._export(batch)
             self._buffer.restart(self._clock.monotonic())
+            left -= len(batch)
+            if left <= 0:
+                self._answer(flushes)
+                flushes, left = self._begin_flushes()
         self._answer(flushes)
+
+    def _begin_flushes(self) -> tuple[list[_Flush], int]:
+        """The callers who wait now, and how many records they wait for."""
+        with self._lock:
+            flushes, self._flushes = self._flushes, []
+            if flushes:
+                self._buffer.flush()
+            return flushes, len(self._buffer) if flushes else 0
+
+    def _take(self) -> list[T]:
+        with self._lock:
+            batch = self._buffer.take(self._clock.monotonic())
+            self._ledger.created(len(batch))
+            return batch
 
     def _answer(self, flushes: list[_Flush]) -> None:
         for flush in flushes:
@@ -223,7 +268,6 @@ class BatchProcessor(Generic[T]):
     def _export(self, batch: list[T]) -> None:
         """Export one batch and write down what became of it."""
         count = len(batch)
-        self._ledger.created(count)
         try:
             accepted = self._exporter.export(batch, self._clock.monotonic() + self._export_timeout)
             rejected = min(max(accepted.rejected, 0), count)
@@ -232,28 +276,22 @@ class BatchProcessor(Generic[T]):
                 self._ledger.unknown(count)
             else:
                 self._ledger.dropped(EXPORT_FAILED, count)
-            self._complain(count, unavailable)
+            self._fail(count, unavailable)
         except Exception as error:
             # The exporter may be anybody's. Whatever it does, the worker and the accounts go on.
             self._ledger.dropped(EXPORT_FAILED, count)
-            self._complain(count, error)
+            self._fail(count, error)
         else:
             self._ledger.delivered(count - rejected)
             self._ledger.rejected(rejected)
             if rejected or accepted.message:
-                log.warning("%d of %d records rejected: %s", rejected, count, accepted.message)
+                self._rejecting.warn(f"{rejected} of {count} records rejected: {accepted.message}")
 
-    def _complain(self, count: int, error: Exception) -> None:
+    def _fail(self, count: int, error: Exception) -> None:
         self._failures += 1
-        now = self._clock.monotonic()
-        if now - self._complained_at < QUIET:
-            self._unsaid += 1
-            return
-        more = f" ({self._unsaid} more batches since the last report)" if self._unsaid else ""
-        log.warning("export of %d records failed: %s%s", count, error or type(error).__name__, more)
-        self._complained_at, self._unsaid = now, 0
+        reason = str(error) or type(error).__name__
+        self._failing.warn(f"export of {count} records failed: {reason}")
 
     def _sweep(self) -> None:
         with self._lock:
-            given_up = len(self._buffer.clear())
-        self._ledger.turned_away(ALREADY_SHUTDOWN, given_up)
+            self._ledger.turned_away(ALREADY_SHUTDOWN, len(self._buffer.clear()))

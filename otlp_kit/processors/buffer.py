@@ -9,7 +9,8 @@ lock and no exporter. A driver calls it: a worker thread, an event loop, or a te
     buffer.restart(now)                    the driver is done exporting: the delay begins anew
 
 Any number of threads may `offer`, since appending to a deque is atomic; all else belongs to the one
-driver. As many threads as offer in the same instant may exceed the capacity by one record each.
+driver, which guards it if it has several threads itself. As many threads as offer in the same
+instant may exceed the capacity by one record each.
 
 Specification: https://opentelemetry.io/docs/specs/otel/trace/sdk/#batching-processor
 """
@@ -72,11 +73,13 @@ class BatchBuffer(Generic[T]):
         self._queue.append(record)
         return True
 
-    def displace(self, record: T) -> T | None:
-        """Queue `record` in the place of the oldest one, which is returned. For a full queue."""
-        oldest = self._queue.popleft() if self._queue else None
+    def displace(self, record: T) -> list[T]:
+        """Queue `record` in any case; the oldest give way if there is no room, and are returned."""
+        given_up: list[T] = []
+        while len(self._queue) >= self._capacity:
+            given_up.append(self._queue.popleft())
         self._queue.append(record)
-        return oldest
+        return given_up
 
     @property
     def has_full_batch(self) -> bool:
@@ -132,9 +135,7 @@ class BatchBuffer(Generic[T]):
     def clear(self) -> list[T]:
         """Give up what is queued, and return it to be accounted for."""
         given_up: list[T] = []
-        try:
-            while True:
-                given_up.append(self._queue.popleft())
-        except IndexError:
-            self._owed = 0
-            return given_up
+        while self._queue:
+            given_up.append(self._queue.popleft())
+        self._owed = 0
+        return given_up

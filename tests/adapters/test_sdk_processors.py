@@ -130,17 +130,48 @@ def test_an_official_exporter_is_never_called_concurrently() -> None:
 
 
 def test_the_export_itself_is_not_traced() -> None:
-    """Instrumented HTTP libraries see that they are used by an export."""
+    """Instrumented HTTP libraries see that they are used by an export, whoever's exporter it is."""
     suppressed = []
+
+    class OfTheKit:
+        def export(self, batch: Sequence[ReadableSpan], deadline: float) -> Accepted:
+            suppressed.append(get_value(_SUPPRESS_INSTRUMENTATION_KEY))
+            return Accepted()
+
+        def shutdown(self) -> None:
+            pass
 
     def export(spans: Sequence[ReadableSpan]) -> SpanExportResult:
         suppressed.append(get_value(_SUPPRESS_INSTRUMENTATION_KEY))
         return SpanExportResult.SUCCESS
 
-    provider = provider_of(BatchSpanProcessor(Custom(export)))
-    make_spans(provider, 1)
-    provider.shutdown()
-    assert suppressed == [True]
+    for exporter in (Custom(export), OfTheKit()):
+        provider = provider_of(BatchSpanProcessor(exporter))
+        make_spans(provider, 1)
+        provider.shutdown()
+    assert suppressed == [True, True]
+
+
+@pytest.mark.spec("SDK-P6")
+@pytest.mark.parametrize("timeout", [(), (None,), (1000,)])
+def test_a_flush_takes_what_the_official_one_takes(timeout: tuple[int | None, ...]) -> None:
+    """Milliseconds, None, or nothing."""
+    processor = BatchSpanProcessor(InMemorySpanExporter())
+    make_spans(provider_of(processor), 1)
+    assert processor.force_flush(*timeout)
+    processor.shutdown()
+
+
+def test_an_exporter_whose_flush_fails_does_not_stop_the_program() -> None:
+    """False, not an exception."""
+
+    class Broken(Custom):
+        def force_flush(self, timeout_millis: int = 30000) -> bool:
+            raise RuntimeError("no")
+
+    processor = BatchSpanProcessor(Broken(lambda spans: SpanExportResult.SUCCESS))
+    assert not processor.force_flush()
+    processor.shutdown()
 
 
 @pytest.mark.spec("PEER-1")

@@ -18,7 +18,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 import otlp_kit
 from otlp_kit.exporters import otlp_http
-from otlp_kit.exporters.otlp import OtlpExporter
 from otlp_kit.exporters.otlp_http import HttpSender
 from otlp_kit.wire import TRACES, Accepted, Payload, Refused, Unavailable
 
@@ -35,6 +34,7 @@ class Scripted:
     body: bytes = b""
     seen: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     clients: set[tuple[str, int]] = field(default_factory=set)
+    on_request: Callable[[list[tuple[str, str]]], None] = lambda items: None
     url: str = ""
 
 
@@ -48,6 +48,7 @@ def server() -> Iterator[Scripted]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             script.seen.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+            script.on_request(self.headers.items())
             script.clients.add(self.client_address)
             self.send_response(script.status)
             for name, value in script.headers.items():
@@ -121,6 +122,17 @@ def test_gzip_is_said_and_done(server: Scripted) -> None:
     _, headers, body = server.seen[0]
     assert headers["content-encoding"] == "gzip"
     assert gzip.decompress(body) == b"some bytes"
+
+
+def test_a_header_is_said_once(server: Scripted) -> None:
+    """Names have no case: a user agent of one's own replaces the kit's, the media type stays."""
+    seen: list[list[tuple[str, str]]] = []
+    server.on_request = lambda items: seen.append(items)
+    send(server.url, headers={"user-agent": "mine/1", "content-type": "text/plain"})
+    names = [name.lower() for name, _ in seen[0]]
+    assert len(names) == len(set(names))
+    assert ("user-agent", "mine/1") in seen[0]
+    assert ("Content-Type", "application/x-protobuf") in seen[0]
 
 
 @pytest.mark.spec("OTLP-12")
@@ -265,23 +277,77 @@ def test_a_connection_closed_without_an_answer_may_have_delivered(raw_server) ->
     assert unavailable.value.maybe_delivered
 
 
-def test_a_server_that_drips_is_given_up(raw_server) -> None:  # type: ignore[no-untyped-def]
-    """A byte now and then resets no deadline."""
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        "HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nX-Slow: ",
+        "HTTP/1.1 ",
+    ],
+    ids=["body", "header", "status line"],
+)
+def test_a_server_that_drips_is_given_up(raw_server, beginning: str) -> None:  # type: ignore[no-untyped-def]
+    """A byte now and then resets no deadline, wherever in the answer it comes."""
+    let_go, gave_up = threading.Event(), threading.Event()
 
     def drip(connection: socket.socket) -> None:
         connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
-        for _ in range(100_000):
-            try:
-                connection.sendall(b"x")
-            except OSError:
+        connection.sendall(beginning.encode())
+        for _ in range(300):
+            if let_go.wait(0.01):
                 return
-            time.sleep(0.01)
+            try:
+                connection.sendall(b"1")
+            except OSError:
+                gave_up.set()
+                return
 
     sender = HttpSender(raw_server(drip))
-    with pytest.raises(Unavailable) as unavailable:
-        sender.send(PAYLOAD, soon(0.3))
-    assert unavailable.value.maybe_delivered
+    try:
+        with pytest.raises(Unavailable, match="timed out") as unavailable:
+            sender.send(PAYLOAD, soon(0.3))
+        assert unavailable.value.maybe_delivered
+        assert gave_up.wait(10)  # the connection is not kept
+    finally:
+        let_go.set()
+
+
+@pytest.mark.spec("OTLP-98")
+def test_the_timeout_holds_where_the_deadline_is_far(raw_server) -> None:  # type: ignore[no-untyped-def]
+    """A server that never answers costs the timeout, even if there is no deadline at all."""
+    url = raw_server(lambda connection: (connection.recv(65536), connection.recv(1)))
+    with pytest.raises(Unavailable, match="timed out"):
+        HttpSender(url, timeout=0.2).send(PAYLOAD, float("inf"))
+
+
+def test_a_kept_connection_begins_with_a_new_timeout(raw_server) -> None:  # type: ignore[no-untyped-def]
+    """What was left to the last request is no limit for sending the next one."""
+
+    def serve(connection: socket.socket) -> None:
+        for slowness in (0.0, 0.6):
+            received = b""
+            while b"\r\n\r\n" not in received:
+                received += connection.recv(65536)
+            head, _, body = received.partition(b"\r\n\r\n")
+            length = int(head.lower().partition(b"content-length:")[2].split()[0])
+            time.sleep(slowness)  # longer than the first request's whole deadline
+            while len(body) < length:
+                body += connection.recv(1 << 20)
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+    sender = HttpSender(raw_server(serve))
+    assert sender.send(PAYLOAD, soon(0.4)) == Accepted()
+    assert sender.send(Payload(TRACES, bytes(30_000_000), 1), soon()) == Accepted()
+
+
+@pytest.mark.spec("SDK-P13")
+def test_a_closed_sender_refuses(server: Scripted) -> None:
+    """Nothing was sent, and nothing will be: not later, not perhaps."""
+    sender = HttpSender(server.url)
+    sender.close()
+    with pytest.raises(Refused, match="the sender is closed"):
+        sender.send(PAYLOAD, soon())
+    assert server.seen == []
 
 
 @pytest.mark.spec("OTLP-55")
@@ -308,7 +374,16 @@ def test_a_deadline_in_the_past_sends_nothing(server: Scripted) -> None:
         ({"endpoint": "ftp://host"}, "endpoint must start with"),
         ({"endpoint": "http://[bad"}, "endpoint is not a URL"),
         ({"compression": "brotli"}, "compression must be none or gzip, not 'brotli'"),
+        ({"endpoint": "http://me:secret@host"}, "endpoint must not hold a user name or password"),
+        ({"endpoint": "ftp://me:secret@[bad"}, "endpoint must not hold a user name or password"),
+        ({"endpoint": "http://host?key=secret"}, "endpoint must not have a query"),
+        ({"path": "v1/traces"}, "path must start with /"),
+        ({"timeout": 0}, "timeout must be more than 0 seconds"),
+        ({"timeout": float("inf")}, "timeout must be more than 0 seconds and finite"),
         ({"headers": {"x": "secret\r\nevil: 1"}}, "headers: 'x' has a character"),
+        ({"headers": {"x": "secret \N{SNOWMAN}"}}, "headers: 'x' has a character"),
+        ({"headers": {"x y": "secret"}}, "headers: 'x y' has a character"),
+        ({"headers": {"": "secret"}}, "headers: '' has a character"),
     ],
 )
 def test_a_bad_setting_is_named(settings: dict[str, object], message: str) -> None:
@@ -317,25 +392,3 @@ def test_a_bad_setting_is_named(settings: dict[str, object], message: str) -> No
         HttpSender(**settings)  # type: ignore[arg-type]
     assert message in str(error.value)
     assert "secret" not in str(error.value)
-
-
-def test_the_exporter_encodes_once_and_closes_its_sender() -> None:
-    """It is the joint between records and bytes."""
-
-    class Sender:
-        closed = False
-        payloads: list[Payload] = []  # noqa: RUF012 - one instance, one test
-
-        def send(self, payload: Payload, deadline: float) -> Accepted:
-            self.payloads.append(payload)
-            return Accepted(1, "one")
-
-        def close(self) -> None:
-            self.closed = True
-
-    sender = Sender()
-    exporter = OtlpExporter(lambda batch: bytes(batch), sender, TRACES)
-    assert exporter.export([1, 2, 3], deadline=1.0) == Accepted(1, "one")
-    assert sender.payloads == [Payload(TRACES, b"\1\2\3", 3)]
-    exporter.shutdown()
-    assert sender.closed

@@ -11,8 +11,15 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+)
 
+from otlp_kit.ledger import Ledger
 from otlp_kit.processors.batch import BatchProcessor, Outcome
 from otlp_kit.testing.fake_clock import FakeClock
 from otlp_kit.wire import Accepted, Refused, Unavailable
@@ -312,6 +319,112 @@ def test_no_wake_up_is_lost() -> None:
     processor.shutdown()
 
 
+def test_every_batch_wakes_the_worker_even_by_displacement() -> None:
+    """With batches of one and a clock that stands still, nothing may wait for the delay."""
+    done, clock = threading.Event(), FakeClock()
+    processor = quick(
+        Recorder(), clock=clock, max_queue_size=1, max_batch_size=1, when_full="drop_oldest"
+    )
+    threads = [threading.Thread(target=lambda: emit_many(processor, 300)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for _ in range(10_000):
+        if processor.totals().inside == 0:
+            break
+        done.wait(0.001)
+    assert processor.totals().inside == 0
+    assert clock.monotonic() == 0
+    processor.shutdown()
+
+
+def emit_many(processor: BatchProcessor[int], count: int) -> None:
+    for number in range(count):
+        processor.emit(number)
+
+
+@pytest.mark.spec("SDK-P6")
+def test_a_flush_ends_while_producers_go_on() -> None:
+    """It waits for what it found, not for a queue that is filled as fast as it empties."""
+    enough = threading.Event()
+
+    def refill(batch: Sequence[int]) -> Accepted:
+        if not enough.is_set():
+            emit_many(processor, 5)
+        return Accepted()
+
+    processor = quick(Recorder(refill), clock=FakeClock())
+    emit_many(processor, 5)
+    thread, outcomes = in_background(lambda: processor.force_flush(1000))
+    try:
+        thread.join(10)
+        assert outcomes == [Outcome.FLUSHED]
+    finally:
+        enough.set()
+        processor.shutdown()
+
+
+@pytest.mark.spec("SDK-P12")
+def test_many_threads_may_flush_at_once() -> None:
+    """Each finds its own records exported when its flush returns."""
+    exporter = Recorder()
+    processor = quick(exporter)
+    missing: list[int] = []
+
+    def emit_and_flush(number: int) -> None:
+        processor.emit(number)
+        flushed = processor.force_flush(20) is Outcome.FLUSHED
+        if not flushed or number not in itertools.chain(*exporter.batches):
+            missing.append(number)
+
+    threads = [threading.Thread(target=emit_and_flush, args=(number,)) for number in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    processor.shutdown()
+    assert missing == []
+
+
+def test_rejections_are_logged_once_a_while(caplog: pytest.LogCaptureFixture) -> None:
+    """A peer that finds fault with every batch does not fill the log either."""
+    processor = quick(Recorder(lambda batch: Accepted(1, "too old")), clock=FakeClock())
+    with caplog.at_level(logging.WARNING, logger="otlp_kit"):
+        for _ in range(3):
+            processor.emit(1)
+            assert processor.force_flush(10) is Outcome.FLUSHED
+    assert [record.message for record in caplog.records] == ["1 of 1 records rejected: too old"]
+    processor.shutdown()
+
+
+@pytest.mark.spec("PEER-2")
+def test_an_export_gets_its_deadline() -> None:
+    """The export timeout is a time on the clock, by which the exporter has to be done."""
+    deadlines: list[float] = []
+
+    class Strict(Recorder):
+        def export(self, batch: Sequence[int], deadline: float) -> Accepted:
+            deadlines.append(deadline)
+            return Accepted()
+
+    clock = FakeClock()
+    clock.advance(100)
+    processor = quick(Strict(), clock=clock, export_timeout=7.0)
+    processor.emit(1)
+    processor.shutdown()
+    assert deadlines == [107.0]
+
+
+def test_the_ledger_may_be_the_callers() -> None:
+    """Then the accounts can be read without the processor."""
+    ledger = Ledger()
+    processor = quick(Recorder(), ledger=ledger)
+    processor.emit(1)
+    processor.shutdown()
+    assert str(ledger.totals()) == "created 1 = delivered 1"
+
+
 @pytest.mark.parametrize("settings", [{"export_timeout": 0}, {"when_full": "explode"}])
 def test_bad_settings_are_refused(settings: dict[str, object]) -> None:
     """The constructor raises and starts no thread."""
@@ -321,15 +434,31 @@ def test_bad_settings_are_refused(settings: dict[str, object]) -> None:
     assert threading.active_count() == before
 
 
-class Accounts(RuleBasedStateMachine):
-    """Any order of emitting, failing, waiting, flushing and ending: the ledger balances."""
+class Moody(Recorder):
+    """An exporter that hangs for as long as it is told to."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.entered = threading.Event()
+        self.free = threading.Event()
+        self.free.set()
+
+    def export(self, batch: Sequence[int], deadline: float) -> Accepted:
+        self.entered.set()
+        assert self.free.wait(60)
+        return super().export(batch, deadline)
+
+
+class Accounts(RuleBasedStateMachine):
+    """Any order of emitting, failing, hanging, waiting, flushing and ending: the ledger balances."""
+
+    @initialize(when_full=st.sampled_from(["drop_newest", "drop_oldest"]))
+    def start(self, when_full: str) -> None:
         self.clock = FakeClock()
-        self.exporter = Recorder()
-        self.processor = quick(self.exporter, clock=self.clock)
+        self.exporter = Moody()
+        self.processor = quick(self.exporter, clock=self.clock, when_full=when_full)
         self.emitted = 0
+        self.hanging = self.closed = False
 
     @rule(count=st.integers(1, 12))
     def emit(self, count: int) -> None:
@@ -343,6 +472,7 @@ class Accounts(RuleBasedStateMachine):
                 lambda batch: Accepted(),
                 lambda batch: Accepted(1, "one was bad"),
                 fail_with(Refused("no")),
+                fail_with(Unavailable("later")),
                 fail_with(Unavailable("lost", maybe_delivered=True)),
                 fail_with(ValueError("bug")),
             ]
@@ -355,23 +485,56 @@ class Accounts(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.clock.advance(seconds)
 
+    @precondition(lambda self: not self.hanging and not self.closed)
+    @rule()
+    def the_exporter_hangs(self) -> None:
+        assert self.processor.force_flush(1000) is not Outcome.TIMED_OUT
+        self.exporter.free.clear()
+        self.exporter.entered.clear()
+        self.emit(5)
+        assert self.exporter.entered.wait(10)
+        self.hanging = True
+
+    @precondition(lambda self: self.hanging)
+    @rule()
+    def the_exporter_goes_on(self) -> None:
+        self.exporter.free.set()
+        self.hanging = False
+
     @rule()
     def flush(self) -> None:
-        assert self.processor.force_flush(1000) is not Outcome.TIMED_OUT
-        assert self.processor.totals().inside == 0
+        if self.hanging:
+            self.in_vain(lambda: self.processor.force_flush(0.1))
+        else:
+            assert self.processor.force_flush(1000) is not Outcome.TIMED_OUT
+            assert self.processor.totals().inside == 0
 
     @rule()
     def shut_down(self) -> None:
-        assert self.processor.shutdown(1000) is not Outcome.TIMED_OUT
-        assert self.processor.totals().inside == 0
-        assert self.exporter.shutdowns == 1
+        self.closed = True
+        if self.hanging:
+            self.in_vain(lambda: self.processor.shutdown(0.1))
+            assert self.processor.totals().inside == 5  # the batch that hangs, and nothing else
+        else:
+            assert self.processor.shutdown(1000) is not Outcome.TIMED_OUT
+            assert self.processor.totals().inside == 0
+            assert self.exporter.shutdowns == 1
+
+    def in_vain(self, call: Callable[[], Outcome]) -> None:
+        thread, outcomes = in_background(call)
+        assert self.clock.await_sleepers(1)  # the worker hangs, so this is the caller
+        self.clock.advance(0.1)
+        thread.join(10)
+        assert outcomes == [Outcome.TIMED_OUT]
 
     @invariant()
     def balanced(self) -> None:
         totals = self.processor.totals()
-        assert totals.inside >= 0
+        assert totals.created == self.emitted
+        assert 0 <= totals.inside <= 25  # a full queue and a batch
 
     def teardown(self) -> None:
+        self.exporter.free.set()
         self.processor.shutdown(1000)
         totals = self.processor.totals()
         assert totals.created == self.emitted
@@ -383,37 +546,48 @@ class Accounts(RuleBasedStateMachine):
 
 
 TestAccounts = Accounts.TestCase
-TestAccounts.settings = settings(max_examples=40, stateful_step_count=20, deadline=None)
+TestAccounts.settings = settings(max_examples=150, stateful_step_count=20, deadline=None)
+
+
+@pytest.fixture
+def unkind_scheduler() -> Iterator[None]:
+    """Threads take turns as often as the interpreter allows."""
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(interval)
 
 
 @pytest.mark.slow
 @pytest.mark.spec("PEER-18")
-def test_no_record_is_stranded_when_threads_race_a_shutdown() -> None:
-    """Eight threads emit while the processor ends, with the scheduler as unkind as it can be."""
-    interval = sys.getswitchinterval()
-    sys.setswitchinterval(1e-6)
-    try:
-        for _ in range(60):
-            exporter = Recorder()
-            processor = quick(exporter, max_queue_size=64, max_batch_size=16)
-            start = threading.Barrier(9)
-            counts = itertools.count()
+@pytest.mark.usefixtures("unkind_scheduler")
+@pytest.mark.parametrize("patience", [30.0, 0.0])
+@pytest.mark.parametrize(
+    ("when_full", "queue", "batch"),
+    [("drop_newest", 64, 16), ("drop_oldest", 64, 16), ("drop_oldest", 1, 1)],
+)
+def test_no_record_is_stranded_when_threads_race_a_shutdown(
+    when_full: str, queue: int, batch: int, patience: float
+) -> None:
+    """Eight threads emit while the processor ends, in time or out of time: every record has a fate."""
+    for _ in range(30):
+        exporter = Recorder()
+        processor = quick(exporter, max_queue_size=queue, max_batch_size=batch, when_full=when_full)
+        start = threading.Barrier(9)
 
-            def emit(processor=processor, start=start, counts=counts) -> None:  # type: ignore[no-untyped-def]
-                start.wait()
-                for _ in range(100):
-                    processor.emit(next(counts))
-
-            threads = [threading.Thread(target=emit) for _ in range(8)]
-            for thread in threads:
-                thread.start()
+        def emit(processor: BatchProcessor[int] = processor, start=start) -> None:  # type: ignore[no-untyped-def]
             start.wait()
-            processor.shutdown(30)
-            for thread in threads:
-                thread.join()
-            totals = processor.totals()
-            assert totals.created == 800
-            assert totals.inside == 0
-            assert sum(map(len, exporter.batches)) == totals.delivered
-    finally:
-        sys.setswitchinterval(interval)
+            emit_many(processor, 100)
+
+        threads = [threading.Thread(target=emit) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        start.wait()
+        processor.shutdown(patience)
+        for thread in threads:
+            thread.join()
+        assert processor.shutdown(30) is Outcome.FLUSHED
+        totals = processor.totals()
+        assert totals.created == 800
+        assert totals.inside == 0
+        assert sum(map(len, exporter.batches)) == totals.delivered

@@ -159,8 +159,16 @@ def test_displacing_gives_the_oldest_away() -> None:
     assert buffer.offer("a")
     assert buffer.offer("b")
     assert not buffer.offer("c")
-    assert buffer.displace("c") == "a"
+    assert buffer.displace("c") == ["a"]
     assert buffer.take(0.0) == ["b", "c"]
+
+
+def test_where_there_is_room_nobody_gives_way() -> None:
+    """A driver may have emptied the queue since the offer was refused."""
+    buffer: BatchBuffer[str] = BatchBuffer(capacity=2, batch_size=2, delay=1)
+    assert buffer.displace("a") == []
+    assert buffer.clear() == ["a"]
+    assert len(buffer) == 0
 
 
 @pytest.mark.parametrize(
