@@ -15,7 +15,7 @@ from pathlib import Path
 
 from otlp_kit.cli.cmd_demo import shop_class
 from otlp_kit.cli.lab_process import LabProcess
-from otlp_kit.cli.options import Address, add_listeners, address
+from otlp_kit.cli.options import add_address, add_listeners
 from otlp_kit.cli.site_server import SiteServer
 from otlp_kit.cli.station import Station, listen, open_station, run_until_stopped
 
@@ -27,14 +27,8 @@ NOTEBOOKS = CHECKOUT / "notebooks"
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("up", help="start receiver, page, site and Lab")
     add_listeners(parser)
-    for name, port, what in (("site", 4321, "documentation site"), ("lab", 4322, "JupyterLab")):
-        parser.add_argument(
-            f"--{name}",
-            type=address,
-            default=Address("127.0.0.1", port),
-            metavar="HOST:PORT",
-            help=f"{what} (default: %(default)s)",
-        )
+    add_address(parser, "site", 4321, "documentation site")
+    add_address(parser, "lab", 4322, "JupyterLab")
     parser.add_argument(
         "--demo", action="store_true", help="also run a small shop that makes telemetry"
     )

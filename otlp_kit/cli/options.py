@@ -55,25 +55,21 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 def add_listeners(parser: argparse.ArgumentParser) -> None:
     """The addresses of the receiver and its page, and the data directory."""
-    parser.add_argument(
-        "--http",
-        type=address,
-        default=Address("127.0.0.1", 4318),
-        metavar="HOST:PORT",
-        help="OTLP/HTTP receiver (default: %(default)s; port 0: any free one)",
-    )
-    parser.add_argument(
-        "--grpc",
-        type=address,
-        default=Address("127.0.0.1", 4317),
-        metavar="HOST:PORT",
-        help="OTLP/gRPC receiver (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--ui",
-        type=address,
-        default=Address("127.0.0.1", 4320),
-        metavar="HOST:PORT",
-        help="page with traces and ledger (default: %(default)s)",
-    )
+    for name, port, what in (
+        ("http", 4318, "OTLP/HTTP receiver"),
+        ("grpc", 4317, "OTLP/gRPC receiver"),
+        ("ui", 4320, "page with traces and ledger"),
+    ):
+        add_address(parser, name, port, what)
     add_data(parser)
+
+
+def add_address(parser: argparse.ArgumentParser, name: str, port: int, what: str) -> None:
+    """`--NAME HOST:PORT`, on loopback by default."""
+    parser.add_argument(
+        f"--{name}",
+        type=address,
+        default=Address("127.0.0.1", port),
+        metavar="HOST:PORT",
+        help=f"{what} (default: %(default)s; port 0: any free one)",
+    )

@@ -12,8 +12,8 @@ import fcntl
 import os
 import signal
 import socket
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ class Station:
         self._opened = ExitStack()
         with ExitStack() as opening:
             opening.callback(self._opened.close)
-            self._opened.enter_context(_lock(data))
+            self._opened.enter_context(locked(data))
             self.http = self._opened.enter_context(listen(http, "--http"))
             self.grpc = self._opened.enter_context(listen(grpc, "--grpc"))
             self.ui = self._opened.enter_context(listen(ui, "--ui"))
@@ -55,7 +55,17 @@ class Station:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, stop.set)
         hosts = {"127.0.0.1", "localhost", "[::1]", str(self.ui.getsockname()[0])}
-        page = page_app(self.store.latest, self._trace, self._status, hosts, JS_DIRECTORY)
+        page = page_app(
+            self.store.latest,
+            self._trace,
+            self._status,
+            hosts,
+            JS_DIRECTORY,
+            search=self.store.search,
+            logs=self.store.logs,
+            metrics=self.store.metrics,
+            points=self.store.points,
+        )
         # grpcio binds by itself; until here the socket kept others from taking the port.
         self.grpc.close()
         async with asyncio.TaskGroup() as running:
@@ -108,39 +118,33 @@ def listen(wanted: Address, flag: str) -> socket.socket:
         ) from None
 
 
-class _lock:  # noqa: N801 - reads as a function
-    """An exclusive lock on a data directory. It belongs to the process: a crash releases it."""
-
-    def __init__(self, data: Path) -> None:
-        self._data = data
-        self._file: Any = None
-
-    def __enter__(self) -> None:
-        path = self._data / "lock"
+@contextmanager
+def locked(data: Path) -> Iterator[None]:
+    """Hold an exclusive lock on a data directory. It is the process's: a crash releases it."""
+    path = data / "lock"
+    try:
+        data.mkdir(parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as error:
+        if not data.is_dir():
+            raise Stop(f"cannot use the data directory {data}: {error.strerror}") from None
+        # Another user's directory: nothing can be stored there, and the receiver will say so.
+        yield
+        return
+    with file:
         try:
-            self._data.mkdir(parents=True, exist_ok=True)
-            self._file = path.open("a+")
-        except OSError as error:
-            if path.exists() or self._data.is_dir():
-                return  # another user's directory: nothing can be stored, the receiver will say so
-            raise Stop(f"cannot use the data directory {self._data}: {error.strerror}") from None
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "unknown"
-            self._file.close()
+            file.seek(0)
+            owner = file.read().strip() or "unknown"
             raise Stop(
-                f"{self._data} is in use by another otlp-kit (process {owner}). "
+                f"{data} is in use by another otlp-kit (process {owner}). "
                 "Stop it, or choose another directory with --data DIR"
             ) from None
-        self._file.truncate(0)
-        self._file.write(f"{os.getpid()}\n")
-        self._file.flush()
-
-    def __exit__(self, *_: object) -> None:
-        if self._file:
-            self._file.close()
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
 
 
 def run_until_stopped(main: Callable[[asyncio.Event], Any]) -> None:

@@ -1,12 +1,16 @@
-"""The first page: a bare ASGI app that answers with files and with three pieces of JSON.
+"""The first page: a bare ASGI app that answers with files and with six pieces of JSON.
 
-It queries and draws nothing itself: where traces come from, how one becomes a waterfall and what
-the ledger says is handed in as functions. It writes nothing, so it takes GET and HEAD only.
+It queries and draws nothing itself: where telemetry comes from, how a trace becomes a waterfall and
+what the ledger says is handed in as functions. It writes nothing, so it takes GET and HEAD only.
 
     GET /                    page.html
     GET /js/NAME             a file of the same directory
-    GET /api/latest?limit=   the latest traces, newest first
+    GET /api/latest?limit=   the latest traces, newest first; with any of the filters service, name,
+                             min_ms, max_ms, status and attribute, those for which all hold
     GET /api/trace/ID        one trace, as views/js/waterfall.js draws it
+    GET /api/logs/ID         the log records of a trace, by time
+    GET /api/metrics         every stream, with its latest value
+    GET /api/points?name=&service=   the data points of a metric, by time
     GET /api/status          ledger, trouble, addresses
 
 Telemetry is private, and a page on loopback can be asked for by every site that the user visits.
@@ -18,10 +22,8 @@ content security policy lets the page run and ask only what came from here.
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import logging
-import math
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -29,11 +31,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from otlp_kit.encoding.js_values import js_value
+
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 ASGIApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 Answer = tuple[int, str, bytes]
+Rows = Sequence[Mapping[str, Any]]
 
 JSON = "application/json"
 TYPES = {
@@ -53,21 +58,28 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 TRACE_ID = re.compile(r"[0-9a-f]{32}")
-DEFAULT_LIMIT, MOST = 50, 500
-SAFE_INTEGER = 2**53 - 1
-NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+DEFAULT_LIMIT, MOST = 50, 10_000
+FILTERS = ("service", "name", "min_ms", "max_ms", "status", "attribute")
 
 logger = logging.getLogger(__name__)
 
 
 def page_app(
-    latest: Callable[[int], Sequence[Mapping[str, Any]]],
+    latest: Callable[[int], Rows],
     trace: Callable[[str], Mapping[str, Any] | None],
     status: Callable[[], Mapping[str, Any]],
     hosts: AbstractSet[str],
     directory: Path,
+    *,
+    search: Callable[[dict[str, str], int], Rows] | None = None,
+    logs: Callable[[str], Rows] | None = None,
+    metrics: Callable[[], Rows] | None = None,
+    points: Callable[[str, str], Rows] | None = None,
 ) -> ASGIApp:
-    """The app. `latest`, `trace` and `status` may block: each call gets a thread.
+    """The app. The functions may block: each call gets a thread.
+
+    `search` gets the filters as they were typed, and raises ValueError for one that it does not
+    understand. Without `logs`, `metrics` or `points` there are none to show.
 
     `hosts` are the allowed host names of a Host header, without port ("127.0.0.1", "[::1]");
     `directory` holds page.html and what it loads. Its files are read once, here.
@@ -82,11 +94,31 @@ def page_app(
             limit = arguments.get("limit", [str(DEFAULT_LIMIT)])[-1]
             if not re.fullmatch("[0-9]{1,9}", limit):
                 return problem(400, "limit must be a whole number")
-            return 200, JSON, json_for_js(latest(min(max(int(limit), 1), MOST)))
-        if path.startswith("/api/trace/"):
-            trace_id = path.removeprefix("/api/trace/").lower()
+            number = min(max(int(limit), 1), MOST)
+            filters = {
+                name: arguments[name][-1] for name in FILTERS if arguments.get(name, [""])[-1]
+            }
+            if not filters:
+                return 200, JSON, json_for_js(latest(number))
+            if search is None:
+                return problem(404, "There is no search here")
+            try:
+                return 200, JSON, json_for_js(search(filters, number))
+            except ValueError as error:
+                return problem(400, str(error))
+        if path == "/api/metrics":
+            return 200, JSON, json_for_js(metrics() if metrics else [])
+        if path == "/api/points":
+            name, service = (arguments.get(key, [""])[-1] for key in ("name", "service"))
+            if not name:
+                return problem(400, "name must be the name of a metric")
+            return 200, JSON, json_for_js(points(name, service) if points else [])
+        if path.startswith(("/api/trace/", "/api/logs/")):
+            trace_id = path.rpartition("/")[2].lower()
             if not TRACE_ID.fullmatch(trace_id):
                 return problem(400, "A trace id is 32 hexadecimal digits")
+            if path.startswith("/api/logs/"):
+                return 200, JSON, json_for_js(logs(trace_id) if logs else [])
             found = trace(trace_id)
             if found is None:
                 return problem(404, f"There is no trace {trace_id} here")
@@ -140,25 +172,5 @@ def problem(code: int, message: str) -> Answer:
 
 
 def json_for_js(value: object) -> bytes:
-    """`value` as JSON that every JavaScript reads without loss.
-
-    Integers that a double cannot hold, infinities and not-a-number become strings and bytes become
-    base64, as in the JSON mapping of protobuf: https://protobuf.dev/programming-guides/json/
-    """
-    return json.dumps(_safe(value), allow_nan=False, separators=(",", ":")).encode()
-
-
-def _safe(value: object) -> object:
-    if isinstance(value, str | bool) or value is None:
-        return value
-    if isinstance(value, int):
-        return value if -SAFE_INTEGER <= value <= SAFE_INTEGER else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else NOT_FINITE[str(value)]
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, Mapping):
-        return {str(key): _safe(item) for key, item in value.items()}
-    if isinstance(value, Sequence):
-        return [_safe(item) for item in value]
-    return str(value)
+    """`value` as JSON that every JavaScript reads without loss; see `js_value`."""
+    return json.dumps(js_value(value), allow_nan=False, separators=(",", ":")).encode()

@@ -11,11 +11,10 @@ It reads finished spans, changes none and fetches none.
 
 from __future__ import annotations
 
-import base64
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from otlp_kit.encoding.js_values import js_value
 from otlp_kit.model import Event, Link, Span
 from otlp_kit.views.plain_text import counted, duration_text, plain_text
 from otlp_kit.views.span_tree import NO_PARENT, Row, origin_unix_nano, tree_rows
@@ -25,8 +24,6 @@ from otlp_kit.views.waterfall_text import draw_text
 __all__ = ["MIME", "Waterfall", "duration_text", "plain_text"]
 
 MIME = "application/vnd.otlp.trace+json"
-SAFE_INTEGER = 2**53 - 1
-NOT_FINITE = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
 
 
 class Waterfall:
@@ -110,24 +107,3 @@ def _link(link: Link) -> dict[str, Any]:
         "span_id": link.span_id.hex(),
         "attributes": js_value(link.attributes),
     }
-
-
-def js_value(value: object) -> Any:
-    """`value` as JSON can hold it and JavaScript keeps it.
-
-    Integers that a double cannot hold, infinities and not-a-number become strings and bytes become
-    base64, as in the JSON mapping of protobuf: https://protobuf.dev/programming-guides/json/
-    """
-    if isinstance(value, str | bool) or value is None:
-        return value
-    if isinstance(value, int):
-        return value if -SAFE_INTEGER <= value <= SAFE_INTEGER else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else NOT_FINITE[str(value)]
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, Mapping):
-        return {str(key): js_value(item) for key, item in value.items()}
-    if isinstance(value, Sequence):
-        return [js_value(item) for item in value]
-    return str(value)

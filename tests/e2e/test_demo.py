@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import urllib.request
+from typing import Any
+
 import pytest
 
 from tests.support import Running, otlp_kit
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
 
 
 @pytest.mark.slow
