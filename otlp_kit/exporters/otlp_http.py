@@ -191,11 +191,6 @@ class _Answer(http.client.HTTPResponse):
 class _Http(HTTPConnection):
     response_class = _Answer
 
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock:  # a connection that was kept still has what was left to the last request
-            self.sock.settimeout(self.timeout)
-        super().request(*args, **kwargs)
 
-
-class _Https(_Http, HTTPSConnection):
-    """The same over TLS."""
+class _Https(HTTPSConnection):
+    response_class = _Answer

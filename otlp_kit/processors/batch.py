@@ -169,8 +169,6 @@ class BatchProcessor(Generic[T]):
                 self._ledger.turned_away(QUEUE_FULL, len(self._buffer.displace(record)))
         if self._buffer.has_full_batch and not self._wake.is_set():
             self._wake.set()
-        if self._swept:
-            self._sweep()
 
     def force_flush(self, timeout: float = 30.0) -> Outcome:
         """Export everything emitted before this call. Returns within `timeout` seconds."""

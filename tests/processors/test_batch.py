@@ -319,24 +319,67 @@ def test_no_wake_up_is_lost() -> None:
     processor.shutdown()
 
 
-def test_every_batch_wakes_the_worker_even_by_displacement() -> None:
-    """With batches of one and a clock that stands still, nothing may wait for the delay."""
-    done, clock = threading.Event(), FakeClock()
-    processor = quick(
-        Recorder(), clock=clock, max_queue_size=1, max_batch_size=1, when_full="drop_oldest"
-    )
-    threads = [threading.Thread(target=lambda: emit_many(processor, 300)) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for _ in range(10_000):
-        if processor.totals().inside == 0:
-            break
-        done.wait(0.001)
-    assert processor.totals().inside == 0
+@pytest.mark.spec("PEER-17")
+def test_a_flush_just_after_the_worker_looked_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wake-up is cleared before the queue is looked at, so this one is still there."""
+    clock, drain = FakeClock(), BatchProcessor._drain
+    flushing: list[tuple[threading.Thread, list[Outcome]]] = []
+    began = threading.Event()
+
+    def look_then_flush(processor: BatchProcessor[int]) -> None:
+        drain(processor)
+        if not flushing:
+            flushing.append(in_background(lambda: processor.force_flush(1000)))
+            assert clock.await_sleepers(1)  # the worker is here, so this is the caller
+            began.set()
+
+    monkeypatch.setattr(BatchProcessor, "_drain", look_then_flush)
+    processor = quick(Recorder(), clock=clock)
+    emit_many(processor, 5)
+    assert began.wait(10)
+    [(thread, outcomes)] = flushing
+    thread.join(5)
+    answered = list(outcomes)
+    processor.shutdown()  # which would wake the worker in any case
+    thread.join()
+    assert answered == [Outcome.FLUSHED]
+    assert clock.monotonic() == 0
+
+
+@pytest.mark.spec("PEER-18")
+def test_a_record_that_comes_in_behind_a_shutdown_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its thread found room, and slept until everything was over: nobody else would look."""
+    processor = quick(Recorder())
+    offer = processor._buffer.offer
+
+    def found_room_then_slept(record: int) -> bool:
+        assert processor.shutdown() is Outcome.FLUSHED
+        processor._buffer._room = 1
+        taken = offer(record)
+        processor._buffer.close()
+        return taken
+
+    monkeypatch.setattr(processor._buffer, "offer", found_room_then_slept)
+    processor.emit(1)
+    assert str(processor.totals()) == "created 1 = dropped 1 (already_shutdown 1)"
+
+
+@pytest.mark.spec("PEER-17")
+def test_a_worker_that_is_faster_than_the_drop_costs_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The queue was full, and is empty before somebody gives way: nobody has to, and the worker wakes."""
+    exported = threading.Event()
+    exporter, clock = Recorder(lambda batch: exported.set() or Accepted()), FakeClock()
+    processor = quick(exporter, clock=clock, max_batch_size=1, when_full="drop_oldest")
+    monkeypatch.setattr(processor._buffer, "offer", lambda record: False)  # the moment of fullness
+    processor.emit(1)
+    assert exported.wait(10)
     assert clock.monotonic() == 0
     processor.shutdown()
+    assert str(processor.totals()) == "created 1 = delivered 1"
 
 
 def emit_many(processor: BatchProcessor[int], count: int) -> None:
@@ -583,6 +626,12 @@ def test_no_record_is_stranded_when_threads_race_a_shutdown(
         for thread in threads:
             thread.start()
         start.wait()
+        created = 0
+        while created < 200:  # whoever looks meanwhile never sees a record vanish
+            totals = processor.totals()
+            assert totals.created >= created
+            assert totals.inside >= 0
+            created = totals.created
         processor.shutdown(patience)
         for thread in threads:
             thread.join()
