@@ -265,7 +265,7 @@ def test_the_keyboard_alone_is_enough(address: str, show: Callable[..., Page]) -
             "         outline: getComputedStyle(at).outlineStyle}; }"
         )
 
-    press("Tab"), press("Tab"), press("ArrowDown"), press("ArrowDown"), press("ArrowUp")
+    press("/"), press("Tab"), press("ArrowDown"), press("ArrowDown"), press("ArrowUp")
     assert (focused()["role"], focused()["outline"]) == ("BUTTON", "solid")
     press("Home"), press("Enter")
     expect(page.get_by_role("treeitem")).to_have_count(8)

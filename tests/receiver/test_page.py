@@ -45,8 +45,9 @@ def make(
     latest: Callable[[int], list[dict[str, Any]]] = lambda limit: [ROW],
     trace: Callable[[str], dict[str, Any] | None] = {TRACE_ID: TRACE}.get,
     status: Callable[[], dict[str, Any]] = lambda: STATUS,
+    **more: Any,
 ) -> ASGIApp:
-    return page_app(latest, trace, status, HOSTS, JS_DIRECTORY)
+    return page_app(latest, trace, status, HOSTS, JS_DIRECTORY, **more)
 
 
 def ask(
@@ -84,7 +85,7 @@ def test_the_page_and_everything_that_it_loads_are_served() -> None:
     assert (page.status, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
     loaded = re.findall(r'(?:src|href)="(/[^"]+)"', page.body.decode())
     loaded += re.findall(r'from "\./([^"]+)"', (JS_DIRECTORY / "page.js").read_text())
-    assert len(loaded) == 6
+    assert len(loaded) == 10
     types = {"js": "text/javascript", "css": "text/css", "svg": "image/svg+xml"}
     for name in loaded:
         answer = ask(name if name.startswith("/") else f"/js/{name}")
@@ -127,7 +128,7 @@ def test_what_was_asked_for_is_answered_as_json_that_is_not_stored() -> None:
     [("", 50), ("?limit=7", 7), ("?limit=0", 1), ("?limit=99999", 10_000), ("?limit=2&limit=3", 3)],
 )
 def test_the_limit_is_kept_within_bounds(query: str, limit: int) -> None:
-    """One to five hundred traces."""
+    """One to ten thousand traces."""
     asked: list[int] = []
 
     def latest(limit: int) -> list[dict[str, Any]]:
@@ -136,6 +137,82 @@ def test_the_limit_is_kept_within_bounds(query: str, limit: int) -> None:
 
     assert ask(f"/api/latest{query}", make(latest=latest)).status == 200
     assert asked == [limit]
+
+
+@pytest.mark.parametrize(
+    ("query", "filters"),
+    [
+        ("service=my%20shop&limit=7", {"service": "my shop"}),
+        ("min_ms=200&max_ms=1e3&status=error&limit=7",
+         {"min_ms": "200", "max_ms": "1e3", "status": "error"}),
+        ("attribute=http.route%3D%2F%E6%B3%A8%E6%96%87&limit=7", {"attribute": "http.route=/注文"}),
+        ("name=a&name=b&limit=7", {"name": "b"}),
+        ("name=a&service=&color=red&limit=7", {"name": "a"}),
+    ],
+)  # fmt: skip
+def test_filters_make_a_question_a_search(query: str, filters: dict[str, str]) -> None:
+    """They are handed on as they were typed; empty and unknown ones are left out."""
+    asked: list[tuple[dict[str, str], int]] = []
+
+    def search(filters: dict[str, str], limit: int) -> list[dict[str, Any]]:
+        asked.append((filters, limit))
+        return [ROW]
+
+    answer = ask(f"/api/latest?{query}", make(search=search))
+    assert (answer.status, answer.json()[0]["name"]) == (200, "tea")
+    assert asked == [(filters, 7)]
+
+
+def test_no_filter_is_no_search() -> None:
+    """Nor is an empty one."""
+
+    def search(filters: dict[str, str], limit: int) -> list[dict[str, Any]]:
+        raise AssertionError
+
+    for query in ("", "?limit=3", "?name=&status="):
+        assert ask(f"/api/latest{query}", make(search=search)).status == 200
+
+
+def test_a_filter_that_is_not_understood_is_the_askers_mistake() -> None:
+    """400 with the words of the store in one line, and not 503."""
+
+    def search(filters: dict[str, str], limit: int) -> list[dict[str, Any]]:
+        raise ValueError("min_ms must be a number of milliseconds,\nnot 'soon'")
+
+    answer = ask("/api/latest?min_ms=soon", make(search=search))
+    message = "min_ms must be a number of milliseconds, not 'soon'"
+    assert (answer.status, answer.json()) == (400, {"error": message})
+
+
+def test_logs_metrics_and_points_are_answered_as_json_that_is_not_stored() -> None:
+    """With what was asked for handed on, and numbers that a double cannot hold as strings."""
+    asked: list[tuple[str, ...]] = []
+
+    def answering(row: dict[str, Any]) -> Callable[..., list[dict[str, Any]]]:
+        return lambda *question: (asked.append(question), [row])[1]
+
+    app = make(
+        logs=answering({"time_unix_nano": "1700000000000000001", "body": {"n": 2**60}}),
+        metrics=answering({"name": "orders", "latest": math.inf}),
+        points=answering({"value": {"bucket_counts": [1, 2**53]}}),
+    )
+    for target, row in (
+        (f"/api/logs/{TRACE_ID.upper()}", {"time_unix_nano": "1700000000000000001", "body": {"n": str(2**60)}}),
+        ("/api/metrics", {"name": "orders", "latest": "Infinity"}),
+        ("/api/points?name=orders%20paid&service=caf%C3%A9", {"value": {"bucket_counts": [1, str(2**53)]}}),
+        ("/api/points?name=orders", {"value": {"bucket_counts": [1, str(2**53)]}}),
+    ):  # fmt: skip
+        answer = ask(target, app)
+        assert (answer.status, answer.json()) == (200, [row])
+        assert answer.headers["cache-control"] == "no-store"
+    assert asked == [(TRACE_ID,), (), ("orders paid", "café"), ("orders", "")]
+
+
+@pytest.mark.parametrize("target", [f"/api/logs/{TRACE_ID}", "/api/metrics", "/api/points?name=a"])
+def test_a_page_without_these_signals_has_none_to_show(target: str) -> None:
+    """An empty list, which is no error."""
+    answer = ask(target)
+    assert (answer.status, answer.json()) == (200, [])
 
 
 @pytest.mark.parametrize(
@@ -148,6 +225,10 @@ def test_the_limit_is_kept_within_bounds(query: str, limit: int) -> None:
         ("/api/latest?limit=many", 400, "limit must be a whole number"),
         ("/api/latest?limit=", 400, "limit must be a whole number"),
         ("/api/latest?limit=-1", 400, "limit must be a whole number"),
+        ("/api/latest?name=tea", 404, "There is no search here"),
+        ("/api/logs/xyz", 400, "A trace id is 32 hexadecimal digits"),
+        ("/api/points", 400, "name must be the name of a metric"),
+        ("/api/points?name=&service=shop", 400, "name must be the name of a metric"),
         ("/js/../../ledger.py", 404, "Nothing is at /js/../../ledger.py"),
         ("/js/", 404, "Nothing is at /js/"),
         ("/page.html", 404, "Nothing is at /page.html"),

@@ -1,12 +1,13 @@
 // A trace as a waterfall that answers to a click and to the keyboard.
 //
 // One figure, three hosts: the page of the receiver, the site, a notebook (anywidget's shape).
-// The model holds `trace`, what Waterfall.data() returns, and `selected`, the id of the span whose
-// details are open, or "". Only the rows in sight are in the document, so 20,000 spans scroll.
+// The model holds `trace`, what Waterfall.data() returns; `selected`, the id of the span whose
+// details are open, or ""; and `logs`, the log records of the trace if there are any, as
+// SqliteStore.logs() returns them: those of a span stand in its details. Only the rows in sight are in the document, so 20,000 spans scroll.
 // Whatever a span says is put in as text, never as markup. The host may set `--otlp-height`.
 //
 // Keys: up and down walk, right and left open and close a branch, Enter shows details, Escape
-// hides them, e goes to the next error.
+// hides them, e goes to the next error, l shows the logs of the whole trace.
 
 const KINDS = ["unspecified", "internal", "server", "client", "producer", "consumer"];
 const STATUS = ["unset", "ok", "error"];
@@ -14,7 +15,8 @@ const ERROR = 2;
 const COLORS = 8;
 const OVERSCAN = 10;
 const EVENTS_A_BAR = 50;
-const ENTRIES = 200; // events or links of one span in the details
+const ENTRIES = 200; // events, links or logs in the details
+const SEVERITIES = ["", "trace", "debug", "info", "warn", "error", "fatal"]; // four numbers each
 const NARROW = 620;
 
 function render({ model, el }) {
@@ -24,6 +26,9 @@ function render({ model, el }) {
   const figure = new Figure(model, root);
   const onTrace = () => figure.load(model.get("trace"));
   const onSelected = () => figure.select(model.get("selected") || "");
+  const onLogs = () => figure.loadLogs(model.get("logs"));
+  onLogs();
+  model.on("change:logs", onLogs);
   model.on("change:trace", onTrace);
   model.on("change:selected", onSelected);
   const watcher = new ResizeObserver(([entry]) => figure.resize(entry.contentRect.width));
@@ -31,6 +36,7 @@ function render({ model, el }) {
   onTrace();
   return () => {
     watcher.disconnect();
+    model.off?.("change:logs", onLogs);
     model.off?.("change:trace", onTrace);
     model.off?.("change:selected", onSelected);
     host.remove();
@@ -41,6 +47,9 @@ class Figure {
   constructor(model, root) {
     this.model = model;
     this.spans = [];
+    this.logs = [];
+    this.logsOf = new Map(); // span id -> its log records
+    this.allLogs = false; // whether the details are the logs of the whole trace
     this.visible = []; // indices of the spans whose branch is open
     this.closed = new Set(); // indices of the spans whose branch is closed
     this.active = 0; // a position in `visible`: where the keyboard is
@@ -83,6 +92,18 @@ class Figure {
     this.select(selected, same);
   }
 
+  loadLogs(logs) {
+    this.logs = logs || [];
+    this.logsOf = Map.groupBy(this.logs, (log) => log.span_id);
+    this.drawn = "";
+    if (!this.trace) return;
+    this.drawHead();
+    const at = this.details.scrollTop;
+    if (this.selectedId || this.allLogs) this.open(this.selected, this.allLogs);
+    else this.draw();
+    this.details.scrollTop = at;
+  }
+
   resize(width) {
     const narrow = width < NARROW;
     this.top.classList.toggle("narrow", narrow);
@@ -120,6 +141,12 @@ class Figure {
       jump.addEventListener("click", () => this.nextError());
       facts.append(", ", jump);
     }
+    if (this.logs.length) {
+      const all = node("button", "logs", count(this.logs.length, "log"));
+      all.title = "The logs of the whole trace (l)";
+      all.addEventListener("click", () => this.showLogs());
+      facts.append(", ", all);
+    }
     const legend = this.services.slice(0, COLORS).map((name, i) =>
       node("li", "", node("i", `dot c${i}`), name || "no service name"));
     const rest = this.services.length - legend.length;
@@ -155,7 +182,10 @@ class Figure {
       mark.title = "Its parent is not here: not sent, not yet arrived, or in a loop";
       label.prepend(mark);
     }
+    const logs = this.logsOf.get(span.span_id);
+    const name = node("span", "name");
     label.title = `${span.name} (${span.service || "no service name"})`;
+    if (logs) name.append(logMark(logs));
     const indent = node("span", "indent");
     indent.style.width = `${Math.min(span.depth, 16) * 14}px`;
     const toggle = node("span", "toggle", this.branch(i) ? "▾" : "");
@@ -171,15 +201,15 @@ class Figure {
     else time.classList.add("within");
     const events = span.events.slice(0, EVENTS_A_BAR).map((event) =>
       place(node("i", "event"), Number(event.offset_ns), this.total));
-    const row = node("div", "row", node("span", "name", indent, toggle, label),
-      node("span", "track", bar, ...events, time));
+    name.prepend(indent, toggle, label);
+    const row = node("div", "row", name, node("span", "track", bar, ...events, time));
     row.style.top = `${at * this.rowHeight}px`;
     row.id = `row-${at}`;
     row.dataset.at = at;
     row.setAttribute("role", "treeitem");
     row.setAttribute("aria-level", span.depth + 1);
     row.setAttribute("aria-selected", i === this.selected);
-    row.setAttribute("aria-label", `${span.name}, ${span.service}, ${duration(length)}${failed ? ", error" : ""}`);
+    row.setAttribute("aria-label", `${span.name}, ${span.service}, ${duration(length)}${failed ? ", error" : ""}${logs ? `, ${count(logs.length, "log")}` : ""}`);
     if (this.branch(i)) row.setAttribute("aria-expanded", !this.closed.has(i));
     if (at === this.active) row.classList.add("active");
     return row;
@@ -196,8 +226,9 @@ class Figure {
     if (event.altKey || event.ctrlKey || event.metaKey || i === undefined) return;
     if (event.key in steps) this.move(this.active + steps[event.key]);
     else if (event.key === "Enter" || event.key === " ") this.choose(i);
-    else if (event.key === "Escape" && this.selectedId) this.close(event);
+    else if (event.key === "Escape" && !this.details.hidden) this.close(event);
     else if (event.key === "e") this.nextError();
+    else if (event.key === "l" && this.logs.length) this.showLogs();
     else if (event.key === "ArrowRight" && this.branch(i)) {
       if (this.closed.has(i)) this.fold(i, false);
       else this.move(this.active + 1);
@@ -270,6 +301,7 @@ class Figure {
 
   select(id, keepScroll = false) {
     if (id && id === this.selectedId && this.spans[this.selected]?.span_id === id) return this.open(this.selected);
+    if (!id && this.allLogs && keepScroll) return this.open(-1, true);
     const i = id ? this.spans.findIndex((span) => span.span_id === id) : -1;
     if (i >= 0) {
       this.unfold(i);
@@ -285,22 +317,66 @@ class Figure {
     event.stopPropagation();
   }
 
-  open(i) {
+  open(i, allLogs = false) {
     this.selected = i;
     this.selectedId = i >= 0 ? this.spans[i].span_id : "";
-    this.details.hidden = i < 0;
-    if (i >= 0) {
-      this.details.replaceChildren(...this.about(this.spans[i]));
+    this.allLogs = allLogs;
+    this.details.hidden = i < 0 && !allLogs;
+    this.details.setAttribute("aria-label", allLogs ? "Logs of the trace" : "Details of the selected span");
+    if (!this.details.hidden) {
+      this.details.replaceChildren(...(allLogs ? this.aboutLogs() : this.about(this.spans[i])));
       this.details.scrollTop = 0;
     }
     this.draw();
   }
 
-  about(span) {
+  showLogs() {
+    this.model.set("selected", "");
+    this.open(-1, true);
+    if (this.top.classList.contains("stacked")) this.details.scrollIntoView({ block: "nearest" });
+  }
+
+  aboutLogs() {
+    const names = new Map(this.spans.map((span) => [span.span_id, span.name || "(no name)"]));
+    const entries = this.logs.slice(0, ENTRIES).map((log) => {
+      const entry = this.log(log);
+      if (!names.has(log.span_id)) return entry;
+      const jump = node("button", "of", node("bdi", "", names.get(log.span_id)));
+      jump.title = "Show this span";
+      jump.addEventListener("click", () => {
+        this.select(log.span_id);
+        this.choose(this.selected);
+      });
+      entry.insertBefore(jump, entry.querySelector("dl"));
+      return entry;
+    });
+    return [this.title("Logs of the trace"), ...section("In the order of time", entries, this.logs.length)];
+  }
+
+  log(log) {
+    const kind = severity(log);
+    const name = log.severity_text || kind.toUpperCase() || "LOG";
+    const body = typeof log.body === "string" ? log.body : JSON.stringify(log.body ?? null);
+    return node("div", `entry log ${kind}`,
+      node("p", "", node("b", "severity", name), node("span", "when", this.since(log.time_unix_nano))),
+      node("div", "said", body), table(log.attributes || {}));
+  }
+
+  // Nanoseconds since 1970 are beyond what a double holds exactly: only the difference is a number.
+  since(unixNano) {
+    const ns = Number(BigInt(unixNano) - BigInt(this.trace.start_unix_nano || 0));
+    return ns < 0 ? `− ${duration(-ns)}` : `+ ${duration(ns)}`;
+  }
+
+  title(text) {
     const away = node("button", "close", "×");
     away.setAttribute("aria-label", "Close the details");
     away.addEventListener("click", (event) => this.close(event));
-    const parts = [node("div", "title", node("h3", "", span.name || "(no name)"), away)];
+    return node("div", "title", node("h3", "", text), away);
+  }
+
+  about(span) {
+    const parts = [this.title(span.name || "(no name)")];
     if (span.status_code === ERROR) parts.push(node("p", "problem", `✗ ${span.status_message || "error, without a message"}`));
     parts.push(table({
       service: span.service || "not given",
@@ -312,6 +388,8 @@ class Figure {
       "span id": span.span_id,
       parent: span.parent_span_id ? span.parent_span_id + (span.orphan ? " (not here)" : "") : "none, a root",
     }, "facts"));
+    const logs = this.logsOf.get(span.span_id) || [];
+    parts.push(...section("Logs", logs.slice(0, ENTRIES).map((log) => this.log(log)), logs.length));
     parts.push(...section("Attributes", [table(span.attributes)], Object.keys(span.attributes).length));
     parts.push(...section("Events", span.events.slice(0, ENTRIES).map((event) => node("div", "entry",
       node("p", "", node("b", "", event.name), node("span", "when", `+ ${duration(event.offset_ns)}`)),
@@ -320,6 +398,17 @@ class Figure {
       table({ trace: link.trace_id, span: link.span_id }), table(link.attributes))), span.links.length));
     return parts;
   }
+}
+
+function logMark(logs) {
+  const worst = logs.reduce((most, log) => (log.severity_number > most.severity_number ? log : most));
+  const mark = node("span", `logmark ${severity(worst)}`, "≡");
+  mark.title = count(logs.length, "log");
+  return mark;
+}
+
+function severity(log) {
+  return SEVERITIES[Math.max(0, Math.min(6, Math.ceil(Number(log.severity_number || 0) / 4)))];
 }
 
 function section(title, nodes, size) {
@@ -390,6 +479,7 @@ function sheet() {
   --surface: var(--otlp-surface, var(--jp-layout-color1, var(--md-default-bg-color, light-dark(#fdfcf9, #171a20))));
   --accent: var(--otlp-accent, var(--jp-brand-color1, var(--md-accent-fg-color, light-dark(#0e7c6b, #52c7b3))));
   --error: var(--otlp-error, var(--jp-error-color1, light-dark(#c2361f, #ff7f6b)));
+  --warn: var(--otlp-warn, var(--jp-warn-color0, light-dark(#8f6200, #e3b34f)));
   --mono: var(--otlp-mono, ui-monospace, "SF Mono", "Cascadia Mono", Menlo, Consolas, monospace); }
 * { box-sizing: border-box; margin: 0; }
 [hidden] { display: none !important; }
@@ -404,7 +494,8 @@ header code { font: 11.5px var(--mono); color: var(--muted); text-align: right; 
 .dot { display: inline-block; width: 8px; height: 8px; border-radius: 2px; margin-right: 6px; }
 button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; border-radius: 3px; }
 button.failed { color: var(--error); font-weight: 600; }
-button.failed:hover { text-decoration: underline; }
+button.logs { color: var(--ink); }
+button.failed:hover, button.logs:hover, .of:hover { text-decoration: underline; }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 1px; }
 .body { flex: 1; min-height: 0; display: grid; grid: minmax(0, 1fr) / minmax(0, 1fr); border-top: 1px solid var(--line); }
 .body:has(aside:not([hidden])) { grid-template-columns: minmax(0, 1fr) minmax(280px, 34%); }
@@ -457,6 +548,12 @@ dd { font-family: var(--mono); font-size: 11.5px; line-height: 1.5; max-height: 
 .entry { border-left: 2px solid var(--line); padding-left: 10px; margin: 6px 0 10px; }
 .entry p { display: flex; justify-content: space-between; gap: 10px; overflow-wrap: anywhere; }
 .when { color: var(--muted); white-space: nowrap; }
+.logmark { flex: none; margin-left: 6px; color: var(--muted); font-weight: 700; }
+.log { --tone: var(--muted); } .log.info { --tone: var(--accent); } .warn { --tone: var(--warn); } .error, .fatal { --tone: var(--error); }
+.logmark.warn, .logmark.error, .logmark.fatal { color: var(--tone); }
+.log { border-left-color: var(--tone); } .severity { color: var(--tone); font-size: 11px; letter-spacing: .04em; overflow-wrap: anywhere; }
+.said { overflow-wrap: anywhere; white-space: pre-wrap; max-height: 16em; overflow: auto; unicode-bidi: isolate; margin-bottom: 2px; }
+.of { color: var(--muted); font-size: 12px; text-align: left; overflow-wrap: anywhere; }
 .narrow header { grid-template-columns: 1fr; padding: 12px; } .narrow header code { text-align: left; overflow-wrap: anywhere; }
 .narrow .scroller { --name: 0px; } .narrow .axis { margin-left: 12px; margin-right: 12px; } .narrow .grid { left: 12px; right: 12px; }
 .narrow .row { grid-template-columns: minmax(0, 1fr); grid-template-rows: 21px 15px; padding: 2px 12px; align-content: start; }
