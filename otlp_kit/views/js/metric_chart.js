@@ -52,7 +52,9 @@ function render({ model, el }) {
     if (kind === "summary") parts.push(quantiles(chosen, metric.unit));
     const what = spread || kind === "summary" ? "Measurements" : rate ? "Rate" : "Value";
     parts.push(node("h3", "", `${what}${rate ? " per second" : spread ? " in each point" : ""}`));
-    parts.push(...lines(all, { unit, rate, width, only, marks: spread ? [] : exemplars(only ? [only] : all), exemplar, pick }));
+    // What was measured for a sum is what was added to it: of its axis only the time applies.
+    const level = kind === "gauge";
+    parts.push(...lines(all, { unit, rate, level, width, only, marks: spread ? [] : exemplars(only ? [only] : all), exemplar, pick }));
     return parts;
   }
 
@@ -134,13 +136,13 @@ function exemplars(of) {
   return [...found].map(([key, one]) => ({ key, ...one })).sort((a, b) => a.at - b.at).slice(-EXEMPLARS);
 }
 
-function lines(all, { unit, rate, width, only, marks, exemplar, pick }) {
+function lines(all, { unit, rate, level, width, only, marks, exemplar, pick }) {
   const height = width < 520 ? 220 : 280;
   const drawn = all.flatMap((stream) => stream.values);
   const shown = only ? only.values : drawn;
   const times = drawn.map(([at]) => at);
   const [begin, end] = times.length ? [Math.min(...times), Math.max(...times)] : [0, 0];
-  const values = [...shown.map(([, v]) => v), ...(rate ? [] : marks.map((one) => Number(one.value)))].filter(Number.isFinite);
+  const values = [...shown.map(([, v]) => v), ...(level ? marks.map((one) => Number(one.value)) : [])].filter(Number.isFinite);
   const most = Math.max(...values), least = Math.min(...values);
   // From nought, unless that would flatten what there is to see.
   const steps = nice(most > least && most - least < 0.25 * least ? least : Math.min(0, least), most, unit);
@@ -152,7 +154,7 @@ function lines(all, { unit, rate, width, only, marks, exemplar, pick }) {
   }
   for (const step of steps) {
     svg.append(shape("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(step), y2: y(step) }),
-      text(say(step, unit), LEFT - 8, y(step) + 4, "end"));
+      text(say(step, unit, exact(steps)), LEFT - 8, y(step) + 4, "end"));
   }
   for (const at of moments(begin, end, width)) svg.append(text(clock(at, end - begin), x(at), height - 6, "middle"));
   for (const stream of all) {
@@ -162,7 +164,7 @@ function lines(all, { unit, rate, width, only, marks, exemplar, pick }) {
   }
   const rule = svg.appendChild(shape("line", { class: "rule", y1: TOP, y2: height - BOTTOM, visibility: "hidden" }));
   diamonds(svg, marks.filter((one) => one.at >= begin - 1000 && one.at <= end + 1000), (one) => [
-    Math.max(LEFT, Math.min(width - RIGHT, x(one.at))), rate ? 9 : y(Number(one.value))], rate ? "" : unit, exemplar);
+    Math.max(LEFT, Math.min(width - RIGHT, x(one.at))), level ? y(Number(one.value)) : 9], unit, exemplar);
 
   const when = node("p", "muted when", "Latest");
   const entries = all.slice(0, LEGEND).map((stream) => {
@@ -211,7 +213,7 @@ function histogram(stream, unit, width, several, exemplar) {
   const most = Math.max(1, ...buckets.map((bucket) => bucket.n));
   const steps = nice(0, most, "");
   const wide = (width - LEFT - RIGHT) / buckets.length;
-  const y = (n) => height - BOTTOM - (n / steps.at(-1)) * (height - TOP - BOTTOM - 8);
+  const y = (n) => height - BOTTOM - (n / steps.at(-1)) * (height - TOP - BOTTOM - 12);
   for (const step of steps) {
     svg.append(shape("line", { class: "grid", x1: LEFT, x2: width - RIGHT, y1: y(step), y2: y(step) }), text(say(step, ""), LEFT - 8, y(step) + 4, "end"));
   }
@@ -316,23 +318,30 @@ function clock(at, span) {
 }
 
 // A value with its unit: times and sizes in the unit that suits, others as they are.
-export function say(value, unit) {
+export function say(value, unit, digits = 3) {
   const n = Number(value);
   if (value === Infinity || value === -Infinity) return value > 0 ? "∞" : "−∞";
   if (!Number.isFinite(n)) return String(value);
   const seconds = { s: 1, ms: 1e-3, us: 1e-6, ns: 1e-9 }[unit];
-  if (seconds && n) return scaled(n * seconds, [["ns", 1e-9], ["µs", 1e-6], ["ms", 1e-3], ["s", 1], ["min", 60], ["h", 3600]]);
-  if (unit === "By" && n) return scaled(n, [["B", 1], ["KiB", 2 ** 10], ["MiB", 2 ** 20], ["GiB", 2 ** 30], ["TiB", 2 ** 40]]);
-  const tiny = n && Math.abs(n) < 1e-3;
-  const digits = n.toLocaleString("en", tiny ? { notation: "scientific", maximumSignificantDigits: 3 }
-    : Math.abs(n) >= 1e5 ? { notation: "compact", maximumSignificantDigits: 4 } : { maximumSignificantDigits: 4 });
+  if (seconds && n) return scaled(n * seconds, [["ns", 1e-9], ["µs", 1e-6], ["ms", 1e-3], ["s", 1], ["min", 60], ["h", 3600]], digits);
+  if (unit === "By" && n) return scaled(n, [["B", 1], ["KiB", 2 ** 10], ["MiB", 2 ** 20], ["GiB", 2 ** 30], ["TiB", 2 ** 40]], digits);
+  const size = Math.abs(n);
+  const most = Math.max(digits, Number.isInteger(n) || size >= 1000 ? Math.ceil(Math.log10(size + 1)) : 0);
+  const shown = n.toLocaleString("en", n && (size < 1e-3 || size >= 1e6)
+    ? { notation: size < 1 ? "scientific" : "compact", maximumSignificantDigits: digits } : { maximumSignificantDigits: most });
   const after = (unit || "").replace(/^1$|\{.*?\}/g, ""); // UCUM: 1 is no unit, braces hold a remark
-  return after ? `${digits} ${after}` : digits;
+  return after ? `${shown} ${after}` : shown;
 }
 
-function scaled(n, units) {
+// As many digits as tell the steps of an axis apart.
+function exact(steps) {
+  const most = Math.max(...steps.map(Math.abs));
+  return Math.max(3, Math.min(15, Math.floor(Math.log10(most / (steps[1] - steps[0]))) + 2));
+}
+
+function scaled(n, units, digits) {
   const [name, size] = units.findLast(([, size]) => Math.abs(n) >= size * 0.9995) || units[0];
-  return `${(n / size).toLocaleString("en", { maximumSignificantDigits: 3 })} ${name}`;
+  return `${(n / size).toLocaleString("en", { maximumSignificantDigits: digits })} ${name}`;
 }
 
 // What a metric is measured in, for a person. https://ucum.org/ucum#para-12
