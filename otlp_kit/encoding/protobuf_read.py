@@ -6,7 +6,8 @@ as bytes and are split by whoever knows them. A singular message that appears tw
 
 It is as strict as the official library, no more: what is malformed (truncated, an overlong varint,
 invalid UTF-8 in a text, messages nested more than 100 deep) raises `DecodeError`, and nothing else
-is ever raised.
+is ever raised. One thing is refused that is not malformed: a request of more than `MAX_PARTS` parts
+(`TooManyParts`), since two bytes on the wire can stand for an object of hundreds in memory.
 
 Specification: https://protobuf.dev/programming-guides/encoding/
 """
@@ -15,17 +16,22 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any, TypeAlias, TypeVar
 
 from otlp_kit.model import Attributes, Resource, Scope
 
 Record = TypeVar("Record")
 
-RECORD_LEVEL = 3
-"""How deep a record lies: request, group of a resource, group of a scope, record."""
-
 MAX_LEVEL = 100
 """How deep messages may be nested below the request, as in the official libraries."""
+
+MAX_PARTS = 2_000_000
+"""Messages in a request: an attribute takes two. The most that they can take in memory is then 300
+MB; 40 MB of ordinary spans stay below it, a usual batch a hundredfold."""
+
+RECORD_PARTS = 4
+"""What a record or data point counts for besides its message: the object is that much larger."""
 
 Field: TypeAlias = tuple[int, Any]
 """A tag (field number times 8 plus wire type), and an int (varint) or the raw bytes."""
@@ -41,13 +47,43 @@ class DecodeError(ValueError):
     """The bytes are not a valid message."""
 
 
-def fields(data: bytes, level: int) -> Iterator[Field]:
-    """The fields of one message in order, groups left out. `level` is its depth of nesting.
+class TooManyParts(DecodeError):
+    """The request may be valid, but would take too much memory. Several smaller ones would do."""
+
+
+class _Budget:
+    """The parts that may still be read of one request."""
+
+    def __init__(self, parts: int) -> None:
+        self.parts = parts
+
+    def take(self, parts: int) -> None:
+        self.parts -= parts
+        if self.parts < 0:
+            raise TooManyParts("the request has too many parts; send it as several")
+
+
+class Level:
+    """How deep a message lies in its request. All levels of one request share its budget."""
+
+    def __init__(self, budget: _Budget | None = None, depth: int = 0) -> None:
+        self.budget = budget or _Budget(MAX_PARTS)
+        self._depth = depth
+
+    @cached_property
+    def below(self) -> Level:
+        """The level of the messages in this one."""
+        if self._depth == MAX_LEVEL:
+            raise DecodeError("messages are nested too deeply")
+        return Level(self.budget, self._depth + 1)
+
+
+def fields(data: bytes, level: Level) -> Iterator[Field]:
+    """The fields of one message in order, groups left out. `level` is where the message lies.
 
     One at a time: a list would take 35 times the memory of a message made of tiny fields.
     """
-    if level > MAX_LEVEL:
-        raise DecodeError("messages are nested too deeply")
+    level.budget.take(1)
     position, end = 0, len(data)
     try:
         while position < end:
@@ -78,7 +114,7 @@ def fields(data: bytes, level: int) -> Iterator[Field]:
                 value = data[position : position + 4]
                 position += 4
             elif wire == 3:
-                position = _skip_group(data, position, tag, level + 1)
+                position = _skip_group(data, position, tag, level.below)
                 continue
             else:
                 raise DecodeError("a field has an invalid wire type")
@@ -113,10 +149,8 @@ def _short_varint(data: bytes, position: int) -> tuple[int, int]:
     return number, after
 
 
-def _skip_group(data: bytes, position: int, start_tag: int, level: int) -> int:
+def _skip_group(data: bytes, position: int, start_tag: int, level: Level) -> int:
     """The position after the group that began with `start_tag`. No message here uses groups."""
-    if level > MAX_LEVEL:
-        raise DecodeError("messages are nested too deeply")
     while True:
         tag, position = _short_varint(data, position)
         wire = tag & 7
@@ -134,13 +168,14 @@ def _skip_group(data: bytes, position: int, start_tag: int, level: int) -> int:
             size, position = _short_varint(data, position)
             position += size
         elif wire == 3:
-            position = _skip_group(data, position, tag, level + 1)
+            position = _skip_group(data, position, tag, level.below)
         else:
             raise DecodeError("a field has an invalid wire type")
 
 
-def packed_varints(raw: bytes) -> list[int]:
+def packed_varints(raw: bytes, level: Level) -> list[int]:
     """The numbers of a packed repeated field."""
+    level.budget.take(len(raw) // 4)  # a number takes at least a byte, and a part's share in memory
     numbers = []
     position = 0
     try:
@@ -179,18 +214,18 @@ def uint32(number: int) -> int:
     return number & 0xFFFF_FFFF
 
 
-def read_attribute(data: bytes, level: int, into: Attributes) -> None:
+def read_attribute(data: bytes, level: Level, into: Attributes) -> None:
     """One `KeyValue`, set in `into`; of two with the same key the later wins."""
     key, held = "", NOTHING
     for tag, raw in fields(data, level):
         if tag == 0x0A:
             key = text(raw)
         elif tag == 0x12:
-            held = read_any_value(raw, level + 1, held)
+            held = read_any_value(raw, level.below, held)
     into[key] = held[1]
 
 
-def read_any_value(data: bytes, level: int, held: Held = NOTHING) -> Held:
+def read_any_value(data: bytes, level: Level, held: Held = NOTHING) -> Held:
     """An `AnyValue`, merged into what is `held` of it already.
 
     `string_value_strindex` belongs to profiles; elsewhere it stands for the empty value.
@@ -206,15 +241,15 @@ def read_any_value(data: bytes, level: int, held: Held = NOTHING) -> Held:
             held = tag, unpack_double(raw)[0]
         elif tag == 0x2A:
             array = held[1] if held[0] == tag else []
-            for inner, item in fields(raw, level + 1):
+            for inner, item in fields(raw, level.below):
                 if inner == 0x0A:
-                    array.append(read_any_value(item, level + 2)[1])
+                    array.append(read_any_value(item, level.below.below)[1])
             held = tag, array
         elif tag == 0x32:
             pairs = held[1] if held[0] == tag else {}
-            for inner, item in fields(raw, level + 1):
+            for inner, item in fields(raw, level.below):
                 if inner == 0x0A:
-                    read_attribute(item, level + 2, pairs)
+                    read_attribute(item, level.below.below, pairs)
             held = tag, pairs
         elif tag == 0x3A:
             held = tag, raw
@@ -223,18 +258,18 @@ def read_any_value(data: bytes, level: int, held: Held = NOTHING) -> Held:
     return held
 
 
-def read_resource(data: bytes, level: int, into: Resource) -> None:
+def read_resource(data: bytes, level: Level, into: Resource) -> None:
     """A `Resource`, merged into one that may hold an earlier part."""
     for tag, raw in fields(data, level):
         if tag == 0x0A:
-            read_attribute(raw, level + 1, into.attributes)
+            read_attribute(raw, level.below, into.attributes)
         elif tag == 0x10:
             into.dropped_attributes_count = uint32(raw)
         elif tag == 0x1A:
-            check_entity_ref(raw, level + 1)
+            check_entity_ref(raw, level.below)
 
 
-def check_entity_ref(data: bytes, level: int) -> None:
+def check_entity_ref(data: bytes, level: Level) -> None:
     """An `EntityRef` names attributes that identify an entity. Records do not keep it; a malformed
     one makes the request as invalid as any other field would."""
     for tag, raw in fields(data, level):
@@ -242,7 +277,7 @@ def check_entity_ref(data: bytes, level: int) -> None:
             text(raw)
 
 
-def read_scope(data: bytes, level: int, into: Scope) -> None:
+def read_scope(data: bytes, level: Level, into: Scope) -> None:
     """An `InstrumentationScope`, merged likewise."""
     for tag, raw in fields(data, level):
         if tag == 0x0A:
@@ -250,35 +285,44 @@ def read_scope(data: bytes, level: int, into: Scope) -> None:
         elif tag == 0x12:
             into.version = text(raw)
         elif tag == 0x1A:
-            read_attribute(raw, level + 1, into.attributes)
+            read_attribute(raw, level.below, into.attributes)
         elif tag == 0x20:
             into.dropped_attributes_count = uint32(raw)
 
 
 def read_groups(
-    body: bytes, read: Callable[[bytes, int, Resource, Scope], Record]
+    body: bytes, read: Callable[[bytes, Level, Resource, Scope], Record]
 ) -> Iterator[Record]:
     """Each record of a request, of whatever signal: the three share this envelope."""
-    for tag, group in fields(body, 0):
+    top = Level()
+    for tag, raw in fields(body, top):
         if tag == 0x0A:
-            resource = Resource()
-            scope_groups = []
-            for inner, raw in fields(group, 1):
-                if inner == 0x0A:
-                    read_resource(raw, 2, resource)
-                elif inner == 0x12:
-                    scope_groups.append(raw)
-                elif inner == 0x1A:
-                    resource.schema_url = text(raw)
-            for raw in scope_groups:
-                scope = Scope()
-                records = []
-                for inner, item in fields(raw, 2):
-                    if inner == 0x0A:
-                        read_scope(item, 3, scope)
-                    elif inner == 0x12:
-                        records.append(item)
-                    elif inner == 0x1A:
-                        scope.schema_url = text(item)
-                for item in records:
-                    yield read(item, RECORD_LEVEL, resource, scope)
+            yield from _read_resource_group(raw, top.below, read)
+
+
+def _read_resource_group(
+    data: bytes, level: Level, read: Callable[[bytes, Level, Resource, Scope], Record]
+) -> Iterator[Record]:
+    resource = Resource()
+    scope_groups = []
+    for tag, raw in fields(data, level):
+        if tag == 0x0A:
+            read_resource(raw, level.below, resource)
+        elif tag == 0x12:
+            level.budget.take(RECORD_PARTS)
+            scope_groups.append(raw)
+        elif tag == 0x1A:
+            resource.schema_url = text(raw)
+    for group in scope_groups:
+        scope = Scope()
+        records = []
+        for tag, raw in fields(group, level.below):
+            if tag == 0x0A:
+                read_scope(raw, level.below.below, scope)
+            elif tag == 0x12:
+                level.budget.take(RECORD_PARTS)
+                records.append(raw)
+            elif tag == 0x1A:
+                scope.schema_url = text(raw)
+        for record in records:
+            yield read(record, level.below.below, resource, scope)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from otlp_kit.encoding.protobuf_read import (
     NOTHING,
+    Level,
     fields,
     fixed,
     int32,
@@ -25,7 +26,7 @@ def decode_logs(body: bytes) -> list[LogRecord]:
     return list(read_groups(body, _log_record))
 
 
-def _log_record(data: bytes, level: int, resource: Resource, scope: Scope) -> LogRecord:
+def _log_record(data: bytes, level: Level, resource: Resource, scope: Scope) -> LogRecord:
     record = LogRecord(resource=resource, scope=scope)
     held = NOTHING
     for tag, raw in fields(data, level):
@@ -36,9 +37,9 @@ def _log_record(data: bytes, level: int, resource: Resource, scope: Scope) -> Lo
         elif tag == 0x1A:
             record.severity_text = text(raw)
         elif tag == 0x2A:
-            held = read_any_value(raw, level + 1, held)
+            held = read_any_value(raw, level.below, held)
         elif tag == 0x32:
-            read_attribute(raw, level + 1, record.attributes)
+            read_attribute(raw, level.below, record.attributes)
         elif tag == 0x38:
             record.dropped_attributes_count = uint32(raw)
         elif tag == 0x45:

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 from otlp_kit.encoding.protobuf_read import (
+    RECORD_PARTS,
     DecodeError,
+    Level,
     fields,
     fixed,
     int32,
@@ -44,7 +46,7 @@ def decode_metrics(body: bytes) -> list[Metric]:
     return list(read_groups(body, _metric))
 
 
-def _metric(data: bytes, level: int, resource: Resource, scope: Scope) -> Metric:
+def _metric(data: bytes, level: Level, resource: Resource, scope: Scope) -> Metric:
     metric = Metric(kind="", temporality=0, resource=resource, scope=scope)
     for tag, raw in fields(data, level):
         if tag == 0x0A:
@@ -54,14 +56,18 @@ def _metric(data: bytes, level: int, resource: Resource, scope: Scope) -> Metric
         elif tag == 0x1A:
             metric.unit = text(raw)
         elif tag in _KINDS:
-            _data(raw, level + 1, metric, *_KINDS[tag])
+            _data(raw, level.below, metric, *_KINDS[tag])
         elif tag == 0x62:
-            read_attribute(raw, level + 1, metric.metadata)
+            read_attribute(raw, level.below, metric.metadata)
     return metric
 
 
 def _data(
-    data: bytes, level: int, metric: Metric, kind: MetricKind, read: Callable[[bytes, int], Point]
+    data: bytes,
+    level: Level,
+    metric: Metric,
+    kind: MetricKind,
+    read: Callable[[bytes, Level], Point],
 ) -> None:
     if metric.kind != kind:
         metric.kind, metric.points = kind, []
@@ -69,14 +75,15 @@ def _data(
     points: list[Point] = metric.points  # type: ignore[assignment]  # a list since two lines
     for tag, raw in fields(data, level):
         if tag == 0x0A:
-            points.append(read(raw, level + 1))
+            level.budget.take(RECORD_PARTS)
+            points.append(read(raw, level.below))
         elif tag == 0x10 and kind in ("sum", "histogram", "exponential_histogram"):
             metric.temporality = int32(raw)
         elif tag == 0x18 and kind == "sum":
             metric.is_monotonic = raw != 0
 
 
-def _number(data: bytes, level: int) -> NumberPoint:
+def _number(data: bytes, level: Level) -> NumberPoint:
     point = NumberPoint()
     for tag, raw in fields(data, level):
         if tag == 0x11:
@@ -86,17 +93,17 @@ def _number(data: bytes, level: int) -> NumberPoint:
         elif tag == 0x21:
             [point.value] = unpack_double(raw)
         elif tag == 0x2A:
-            point.exemplars.append(_exemplar(raw, level + 1))
+            point.exemplars.append(_exemplar(raw, level.below))
         elif tag == 0x31:
             point.value = _sfixed64(raw)
         elif tag == 0x3A:
-            read_attribute(raw, level + 1, point.attributes)
+            read_attribute(raw, level.below, point.attributes)
         elif tag == 0x40:
             point.flags = uint32(raw)
     return point
 
 
-def _histogram(data: bytes, level: int) -> HistogramPoint:
+def _histogram(data: bytes, level: Level) -> HistogramPoint:
     point = HistogramPoint()
     for tag, raw in fields(data, level):
         if tag == 0x11:
@@ -112,9 +119,9 @@ def _histogram(data: bytes, level: int) -> HistogramPoint:
         elif tag in (0x3A, 0x39):
             point.explicit_bounds += _packed64(raw, "d")
         elif tag == 0x42:
-            point.exemplars.append(_exemplar(raw, level + 1))
+            point.exemplars.append(_exemplar(raw, level.below))
         elif tag == 0x4A:
-            read_attribute(raw, level + 1, point.attributes)
+            read_attribute(raw, level.below, point.attributes)
         elif tag == 0x50:
             point.flags = uint32(raw)
         elif tag == 0x59:
@@ -124,11 +131,11 @@ def _histogram(data: bytes, level: int) -> HistogramPoint:
     return point
 
 
-def _exponential(data: bytes, level: int) -> ExponentialHistogramPoint:
+def _exponential(data: bytes, level: Level) -> ExponentialHistogramPoint:
     point = ExponentialHistogramPoint()
     for tag, raw in fields(data, level):
         if tag == 0x0A:
-            read_attribute(raw, level + 1, point.attributes)
+            read_attribute(raw, level.below, point.attributes)
         elif tag == 0x11:
             point.start_time_unix_nano = fixed(raw)
         elif tag == 0x19:
@@ -142,13 +149,13 @@ def _exponential(data: bytes, level: int) -> ExponentialHistogramPoint:
         elif tag == 0x39:
             point.zero_count = fixed(raw)
         elif tag == 0x42:
-            _buckets(raw, level + 1, point.positive)
+            _buckets(raw, level.below, point.positive)
         elif tag == 0x4A:
-            _buckets(raw, level + 1, point.negative)
+            _buckets(raw, level.below, point.negative)
         elif tag == 0x50:
             point.flags = uint32(raw)
         elif tag == 0x5A:
-            point.exemplars.append(_exemplar(raw, level + 1))
+            point.exemplars.append(_exemplar(raw, level.below))
         elif tag == 0x61:
             [point.min] = unpack_double(raw)
         elif tag == 0x69:
@@ -158,7 +165,7 @@ def _exponential(data: bytes, level: int) -> ExponentialHistogramPoint:
     return point
 
 
-def _summary(data: bytes, level: int) -> SummaryPoint:
+def _summary(data: bytes, level: Level) -> SummaryPoint:
     point = SummaryPoint()
     for tag, raw in fields(data, level):
         if tag == 0x11:
@@ -171,20 +178,20 @@ def _summary(data: bytes, level: int) -> SummaryPoint:
             [point.sum] = unpack_double(raw)
         elif tag == 0x32:
             quantile = value = 0.0
-            for inner, number in fields(raw, level + 1):
+            for inner, number in fields(raw, level.below):
                 if inner == 0x09:
                     [quantile] = unpack_double(number)
                 elif inner == 0x11:
                     [value] = unpack_double(number)
             point.quantiles.append((quantile, value))
         elif tag == 0x3A:
-            read_attribute(raw, level + 1, point.attributes)
+            read_attribute(raw, level.below, point.attributes)
         elif tag == 0x40:
             point.flags = uint32(raw)
     return point
 
 
-def _exemplar(data: bytes, level: int) -> Exemplar:
+def _exemplar(data: bytes, level: Level) -> Exemplar:
     exemplar = Exemplar()
     for tag, raw in fields(data, level):
         if tag == 0x11:
@@ -198,18 +205,19 @@ def _exemplar(data: bytes, level: int) -> Exemplar:
         elif tag == 0x31:
             exemplar.value = _sfixed64(raw)
         elif tag == 0x3A:
-            read_attribute(raw, level + 1, exemplar.filtered_attributes)
+            read_attribute(raw, level.below, exemplar.filtered_attributes)
     return exemplar
 
 
-def _buckets(data: bytes, level: int, into: Buckets) -> None:
+def _buckets(data: bytes, level: Level, into: Buckets) -> None:
     for tag, raw in fields(data, level):
         if tag == 0x08:
             into.offset = _zigzag(raw)
         elif tag == 0x10:
+            level.budget.take(1)
             into.bucket_counts.append(raw)
         elif tag == 0x12:
-            into.bucket_counts += packed_varints(raw)
+            into.bucket_counts += packed_varints(raw, level)
 
 
 def _sfixed64(raw: bytes) -> int:
@@ -227,7 +235,7 @@ def _packed64(raw: bytes, kind: str) -> list[Any]:
     return list(struct.unpack(f"<{len(raw) // 8}{kind}", raw))
 
 
-_KINDS: dict[int, tuple[MetricKind, Callable[[bytes, int], Point]]] = {
+_KINDS: dict[int, tuple[MetricKind, Callable[[bytes, Level], Point]]] = {
     0x2A: ("gauge", _number),
     0x3A: ("sum", _number),
     0x4A: ("histogram", _histogram),

@@ -10,6 +10,7 @@ https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/pr
 from __future__ import annotations
 
 from otlp_kit.encoding.protobuf_read import (
+    Level,
     fields,
     fixed,
     int32,
@@ -26,11 +27,11 @@ def decode_spans(body: bytes) -> list[Span]:
     return list(read_groups(body, read_span))
 
 
-def read_span(data: bytes, level: int, resource: Resource, scope: Scope) -> Span:
+def read_span(data: bytes, level: Level, resource: Resource, scope: Scope) -> Span:
     span = Span(kind=0, status_code=0, resource=resource, scope=scope)
     for tag, raw in fields(data, level):
         if tag == 0x4A:
-            read_attribute(raw, level + 1, span.attributes)
+            read_attribute(raw, level.below, span.attributes)
         elif tag == 0x0A:
             span.trace_id = raw
         elif tag == 0x12:
@@ -50,21 +51,21 @@ def read_span(data: bytes, level: int, resource: Resource, scope: Scope) -> Span
         elif tag == 0x50:
             span.dropped_attributes_count = uint32(raw)
         elif tag == 0x5A:
-            span.events.append(_event(raw, level + 1))
+            span.events.append(_event(raw, level.below))
         elif tag == 0x60:
             span.dropped_events_count = uint32(raw)
         elif tag == 0x6A:
-            span.links.append(_link(raw, level + 1))
+            span.links.append(_link(raw, level.below))
         elif tag == 0x70:
             span.dropped_links_count = uint32(raw)
         elif tag == 0x7A:
-            _status(raw, level + 1, span)
+            _status(raw, level.below, span)
         elif tag == 0x85:
             span.flags = fixed(raw)
     return span
 
 
-def _event(data: bytes, level: int) -> Event:
+def _event(data: bytes, level: Level) -> Event:
     event = Event()
     for tag, raw in fields(data, level):
         if tag == 0x09:
@@ -72,13 +73,13 @@ def _event(data: bytes, level: int) -> Event:
         elif tag == 0x12:
             event.name = text(raw)
         elif tag == 0x1A:
-            read_attribute(raw, level + 1, event.attributes)
+            read_attribute(raw, level.below, event.attributes)
         elif tag == 0x20:
             event.dropped_attributes_count = uint32(raw)
     return event
 
 
-def _link(data: bytes, level: int) -> Link:
+def _link(data: bytes, level: Level) -> Link:
     link = Link()
     for tag, raw in fields(data, level):
         if tag == 0x0A:
@@ -88,7 +89,7 @@ def _link(data: bytes, level: int) -> Link:
         elif tag == 0x1A:
             link.trace_state = text(raw)
         elif tag == 0x22:
-            read_attribute(raw, level + 1, link.attributes)
+            read_attribute(raw, level.below, link.attributes)
         elif tag == 0x28:
             link.dropped_attributes_count = uint32(raw)
         elif tag == 0x35:
@@ -96,7 +97,7 @@ def _link(data: bytes, level: int) -> Link:
     return link
 
 
-def _status(data: bytes, level: int, span: Span) -> None:
+def _status(data: bytes, level: Level, span: Span) -> None:
     for tag, raw in fields(data, level):
         if tag == 0x12:
             span.status_message = text(raw)

@@ -18,11 +18,11 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from enum import Enum
 from typing import Generic, Literal, Protocol, TypeVar
 
 from otlp_kit.ledger import ALREADY_SHUTDOWN, EXPORT_FAILED, QUEUE_FULL, Ledger, Totals
 from otlp_kit.processors.buffer import BatchBuffer
+from otlp_kit.processors.outcome import Outcome as Outcome
 from otlp_kit.wire import Accepted, Unavailable
 
 T = TypeVar("T")
@@ -31,14 +31,6 @@ log = logging.getLogger(__name__)
 
 QUIET = 60.0
 """Seconds between two log lines about the same trouble; the line tells how many it stands for."""
-
-
-class Outcome(Enum):
-    """What became of a flush or a shutdown."""
-
-    FLUSHED = "flushed"
-    FAILED = "failed"
-    TIMED_OUT = "timed out"
 
 
 class BatchExporter(Protocol[T_contra]):

@@ -18,8 +18,7 @@ from typing import Any
 
 import grpc
 
-from otlp_kit.encoding.answers import encode_success
-from otlp_kit.encoding.protobuf_common import sized, varint
+from otlp_kit.encoding.answers import encode_status, encode_success
 from otlp_kit.receiver.service import Refusal, Service
 from otlp_kit.wire import SIGNALS, Signal
 
@@ -34,7 +33,6 @@ GRACE = 3.0
 """Seconds that open calls get to finish at shutdown."""
 
 DETAILS = "grpc-status-details-bin"
-RETRY_INFO = b"type.googleapis.com/google.rpc.RetryInfo"
 
 
 async def serve_grpc(service: Service, address: str, stop: asyncio.Event) -> None:
@@ -72,23 +70,11 @@ def _handler(service: Service, signal: Signal, worker: ThreadPoolExecutor) -> An
             accepted = await loop.run_in_executor(worker, service.export, signal, body)
         except Refusal as refused:
             code = CODES.get(refused.status, grpc.StatusCode.INTERNAL)
-            wait = refused.headers.get("retry-after")
-            details = ((DETAILS, _retry_status(code, refused.message, int(wait))),) if wait else ()
-            await context.abort(code, refused.message, details)
+            details = refused.details()
+            status = encode_status(refused.message, code.value[0], details)
+            await context.abort(code, refused.message, ((DETAILS, status),) if details else ())
             raise AssertionError("abort does not return") from None
         return encode_success(accepted)
 
     method: Callable[[bytes, Any], Awaitable[bytes]] = export
     return grpc.unary_unary_rpc_method_handler(method)
-
-
-def _retry_status(code: Any, message: str, seconds: int) -> bytes:
-    """A `google.rpc.Status` with a `RetryInfo`: how long the sender is asked to wait."""
-    retry_info = sized(b"\x0a", b"\x08" + varint(seconds))
-    any_message = sized(b"\x0a", RETRY_INFO) + sized(b"\x12", retry_info)
-    return (
-        b"\x08"
-        + varint(code.value[0])
-        + sized(b"\x12", message.encode())
-        + sized(b"\x1a", any_message)
-    )

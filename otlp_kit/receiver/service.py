@@ -18,15 +18,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
-from otlp_kit.encoding.answers import encode_status, encode_success
+from otlp_kit.encoding.answers import bad_request, encode_status, encode_success, retry_info
 from otlp_kit.encoding.otlp_json import decode_json, encode_json_status, encode_json_success
-from otlp_kit.encoding.protobuf_read import DecodeError
+from otlp_kit.encoding.protobuf_read import DecodeError, TooManyParts
 from otlp_kit.encoding.protobuf_read_logs import decode_logs
 from otlp_kit.encoding.protobuf_read_metrics import decode_metrics
 from otlp_kit.encoding.protobuf_read_spans import decode_spans
 from otlp_kit.ledger import DUPLICATE, Ledger
 from otlp_kit.receiver.limits import (
     MAX_BODY,
+    STREAMS,
     BadBody,
     BodyTooLarge,
     UnsupportedEncoding,
@@ -50,6 +51,9 @@ NOT_STORED = "not_stored"
 
 RETRY_AFTER = 5
 """Seconds that a sender is asked to wait while nothing can be stored."""
+
+MAX_MESSAGE = 1000
+"""Characters of the text in an answer. The protocol bounds an answer to about 4 MiB."""
 
 Put: TypeAlias = Callable[[Signal, Sequence[Any], str], int]
 """`put(signal, records, batch_id)` returns when the records are durable, with the number of items
@@ -97,15 +101,26 @@ class Refusal(Exception):
     """
 
     def __init__(self, status: int, message: str, **headers: str) -> None:
-        super().__init__(message)
+        # What a sender made long is quoted in part: an answer must never be large.
+        self.message = message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}..."
+        super().__init__(self.message)
         self.status = status
-        self.message = message
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+
+    def details(self) -> list[bytes]:
+        """What a `google.rpc.Status` adds to the message, for programs to read."""
+        if self.status == 400:
+            return [bad_request(self.message)]
+        wait = self.headers.get("retry-after")
+        return [retry_info(int(wait))] if wait else []
 
     def response(self, request_headers: Mapping[str, str]) -> Response:
         """The answer, a `google.rpc.Status` in the encoding of the request."""
         as_json = media_type(request_headers) == JSON
-        body = encode_json_status(self.message) if as_json else encode_status(self.message)
+        if as_json:
+            body = encode_json_status(self.message, bad_request=self.status == 400)
+        else:
+            body = encode_status(self.message, details=self.details())
         kind = {"content-type": JSON if as_json else PROTOBUF}
         return Response(self.status, {**kind, **self.headers}, body)
 
@@ -145,6 +160,8 @@ class Service:
         try:
             as_json = content_type == JSON
             records = decode_json(signal, body) if as_json else DECODERS[signal.name](body)
+        except TooManyParts as error:
+            raise Refusal(413, str(error)) from None
         except DecodeError as error:
             raise Refusal(400, f"the body is not a valid {signal.name} request: {error}") from None
         return self._store(signal, records, batch_id(signal, body))
@@ -172,10 +189,11 @@ class Service:
         except BadBody as error:
             raise Refusal(400, str(error)) from None
         except UnsupportedEncoding:
+            known = ", ".join(STREAMS)
             raise Refusal(
                 415,
-                f"the content encoding must be gzip or none, not {encoding}",
-                accept_encoding="gzip",
+                f"the content encoding must be none or one of {known}, not {encoding}",
+                accept_encoding=known,
             ) from None
 
     def _store(self, signal: Signal, records: list[Any], batch: str) -> Accepted:

@@ -17,7 +17,8 @@ from otlp_kit.stores.json_values import LARGEST, from_json, service_name, to_jso
 SCHEMA = """
 create table if not exists batches (
     batch_id text primary key,
-    items integer not null
+    items integer not null,
+    received real not null
 );
 create table if not exists span_rows (
     batch_id text not null references batches,

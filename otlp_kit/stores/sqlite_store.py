@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +21,7 @@ from typing import Any
 
 from otlp_kit.model import Span
 from otlp_kit.stores import log_rows, metric_rows
+from otlp_kit.stores.retention import Retention, remove_expired
 from otlp_kit.stores.span_rows import (
     INSERT_SPAN,
     SCHEMA,
@@ -44,14 +46,21 @@ TABLES: dict[str, tuple[str, Callable[[Sequence[Any], str], Iterable[tuple[Any, 
 
 
 class SqliteStore:
-    """The store in `directory`, which is created. `max_bytes` bounds the size of the file.
+    """The store in `directory`, which is created. `retention` says what leaves to make room.
 
-    `trouble` is why the last attempt to open or write failed, or None.
+    `clock` gives seconds since 1970. `trouble` is why the last attempt to open or write failed, or None.
     """
 
-    def __init__(self, directory: Path, *, max_bytes: int | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        retention: Retention | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._directory = directory
-        self._max_bytes = max_bytes
+        self._retention = retention or Retention()
+        self._clock = clock
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
         self._identity: tuple[int, int] | None = None
@@ -74,7 +83,8 @@ class SqliteStore:
                 database = self._open()
                 with database:
                     new = database.execute(
-                        "insert or ignore into batches values (?, ?)", (batch_id, len(records))
+                        "insert or ignore into batches values (?, ?, ?)",
+                        (batch_id, len(records), self._clock()),
                     ).rowcount
                     if not new:
                         return 0
@@ -82,11 +92,25 @@ class SqliteStore:
                     items = database.executemany(insert, rows_of(records, batch_id)).rowcount
                     if signal == TRACES:
                         database.executemany(UPSERT_TRACE, trace_rows(records))
+                    remove_expired(database, self._retention, self._clock())
             except (OSError, sqlite3.Error) as error:
                 self.trouble = str(error)
                 raise Unavailable(f"{self._directory / FILE}: {error}") from error
             self.trouble = None
             return max(items, 0)
+
+    def remove_expired(self) -> int:
+        """Let what is too old leave, though nothing new comes; how many batches that was.
+
+        `put` does the same. Raises `Unavailable` as it does.
+        """
+        with self._lock:
+            try:
+                database = self._open()
+                with database:
+                    return remove_expired(database, self._retention, self._clock())
+            except (OSError, sqlite3.Error) as error:
+                raise Unavailable(f"{self._directory / FILE}: {error}") from error
 
     def spans(self, trace_id: str) -> list[Span]:
         """The spans of one trace (32 hexadecimal digits) by start time; empty if there are none."""
@@ -139,17 +163,23 @@ class SqliteStore:
                 database.execute("pragma journal_mode = wal")
                 # An acknowledged batch outlives the power cord, not only the process.
                 database.execute("pragma synchronous = full")
-                if self._max_bytes is not None:
-                    [size] = database.execute("pragma page_size").fetchone()
-                    database.execute(f"pragma max_page_count = {self._max_bytes // size}")
                 for schema in (SCHEMA, log_rows.SCHEMA, metric_rows.SCHEMA):
                     database.executescript(schema)
+                self._upgrade(database)
             except sqlite3.Error:
                 database.close()
                 raise
             self._identity = self._file_identity()
             self._database = database
         return self._database
+
+    def _upgrade(self, database: sqlite3.Connection) -> None:
+        """Files of version 0.1.0 do not say when a batch arrived: it may have been now."""
+        columns = [row[1] for row in database.execute("pragma table_info(batches)")]
+        if "received" not in columns:
+            with database:
+                database.execute("alter table batches add column received real not null default 0")
+                database.execute("update batches set received = ?", (self._clock(),))
 
     def _file_identity(self) -> tuple[int, int] | None:
         """Which file has the name now; None if there is none."""

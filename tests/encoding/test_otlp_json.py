@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from otlp_kit.encoding.otlp_json import decode_json, encode_json
-from otlp_kit.encoding.protobuf_read import DecodeError
+from otlp_kit.encoding.otlp_json import MAX_PARTS_JSON, decode_json, encode_json
+from otlp_kit.encoding.protobuf_read import DecodeError, TooManyParts
 from otlp_kit.encoding.protobuf_read_spans import decode_spans
 from otlp_kit.encoding.protobuf_spans import encode_spans
 from otlp_kit.model import LogRecord, Metric, NumberPoint, Span, SummaryPoint
@@ -222,3 +223,17 @@ def test_minus_zero_is_not_left_out() -> None:
         METRICS, encode_json(METRICS, [Metric(kind="summary", points=[SummaryPoint(sum=-0.0)])])
     )
     assert str(metric.points[0].sum) == "-0.0"
+
+
+@pytest.mark.parametrize("part", [b"{}", b"[]", b"1", b'"a"'])
+def test_a_flood_of_tiny_parts_is_refused_before_it_is_parsed(part: bytes) -> None:
+    """Three bytes of JSON stand for an object of hundreds in memory."""
+    body = b'{"resourceSpans": [' + b",".join([part] * MAX_PARTS_JSON) + b"]}"
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooManyParts):
+            decode_json(TRACES, body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1_000_000

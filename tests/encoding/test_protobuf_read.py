@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otlp_kit.encoding.protobuf_common import sized, varint
-from otlp_kit.encoding.protobuf_read import DecodeError, fields
+from otlp_kit.encoding.protobuf_read import MAX_PARTS, DecodeError, Level, TooManyParts, fields
+from otlp_kit.encoding.protobuf_read_logs import decode_logs
+from otlp_kit.encoding.protobuf_read_metrics import decode_metrics
 from otlp_kit.encoding.protobuf_read_spans import decode_spans
+from otlp_kit.encoding.protobuf_spans import encode_spans
+from otlp_kit.model import Span
 from tests.encoding.official import from_request
 
 odd_numbers = st.sampled_from([0, 1, 127, 128, 2**31, 2**32 + 1, 2**63, 2**64 - 1])
@@ -73,7 +77,50 @@ def test_a_flood_of_tiny_unknown_fields_costs_no_more_than_a_few_copies() -> Non
 
 def test_a_field_cut_short_is_never_handed_out() -> None:
     """Whoever walks the fields may rely on the width of what it gets."""
-    walk = fields(b"\x08\x05\x21\x00\x00", 0)
+    walk = fields(b"\x08\x05\x21\x00\x00", Level())
     assert next(walk) == (0x08, 5)
     with pytest.raises(DecodeError):
         next(walk)
+
+
+FEW = MAX_PARTS // 5
+EVENT = sized(b"\x0a", sized(b"\x12", sized(b"\x12", b"\x5a\x00" * MAX_PARTS)))
+FLOODS = {
+    "records": (decode_spans, sized(b"\x0a", sized(b"\x12", b"\x12\x00" * (FEW + 1)))),
+    "groups": (decode_spans, sized(b"\x0a", b"\x12\x00" * (FEW + 1))),
+    "events": (decode_spans, EVENT),
+    "items of a list": (
+        decode_logs,
+        sized(b"\x0a", sized(b"\x12", sized(b"\x12", sized(b"\x2a", sized(b"\x2a", b"\x0a\x00" * MAX_PARTS))))),
+    ),
+    "points": (
+        decode_metrics,
+        sized(b"\x0a", sized(b"\x12", sized(b"\x12", sized(b"\x52", b"\x0a\x00" * FEW)))),
+    ),
+    "packed numbers": (
+        decode_metrics,
+        sized(b"\x0a", sized(b"\x12", sized(b"\x12", sized(b"\x52", sized(b"\x0a", sized(b"\x42", sized(b"\x12", bytes(4 * MAX_PARTS)))))))),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_flood_of_tiny_parts_is_refused_before_it_fills_memory(flood: str) -> None:
+    """Whatever the parts are: what is read until then takes no more than the module says."""
+    decode, body = FLOODS[flood]
+    tracemalloc.start()
+    try:
+        with pytest.raises(TooManyParts):
+            decode(body)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 300_000_000
+
+
+def test_a_large_honest_request_is_read() -> None:
+    """Ten thousand spans of ten attributes are far from the limit."""
+    attributes = {f"attribute.{number}": f"value {number}" for number in range(10)}
+    spans = [Span("GET /", b"t" * 16, b"s" * 8, attributes=attributes) for _ in range(10_000)]
+    assert len(decode_spans(encode_spans(spans))) == 10_000

@@ -115,7 +115,11 @@ REFUSED = {
     "wrong method": (post(b"", method="GET"), 405, "GET is not allowed; export with POST"),
     "plain text": (post(b"{}", content_type="text/plain"), 415, "not text/plain"),
     "no content type": (post(b"", content_type=""), 415, "not missing"),
-    "unknown compression": (post(b"", content_encoding="br"), 415, "must be gzip or none, not br"),
+    "unknown compression": (
+        post(b"", content_encoding="br"),
+        415,
+        "one of gzip, deflate, zstd, not br",
+    ),
     "too large": (post(bytes(10_001)), 413, "larger than 10000 bytes"),
     "too large inside": (
         post(gzip.compress(bytes(10_001)), content_encoding="gzip"),

@@ -131,7 +131,9 @@ def test_reading_takes_an_index(store: SqliteStore, tmp_path: Path, query: str) 
 def test_a_full_disk_refuses_the_whole_batch_and_recovers(tmp_path: Path) -> None:
     """Nothing half written; the very batch that failed is taken when there is room again."""
     big = [Span("x" * 5000, TRACE, bytes([i]) * 8) for i in range(1, 100)]
-    with closing(SqliteStore(tmp_path, max_bytes=160_000)) as store:
+    with closing(SqliteStore(tmp_path)) as store:
+        assert store._database
+        store._database.execute("pragma max_page_count = 40")  # SQLite's way to have a small disk
         assert store.put(TRACES, big[:2], "small") == 2
         with pytest.raises(Unavailable, match="full"):
             store.put(TRACES, big, "big")
