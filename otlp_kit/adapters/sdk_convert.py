@@ -32,11 +32,13 @@ from otlp_kit.encoding.protobuf_spans import (
     EVENT_ATTRIBUTES,
     LINK_ATTRIBUTES,
     SPAN_ATTRIBUTES,
+    span_message,
     write_event,
     write_identity,
     write_operation,
     write_status,
 )
+from otlp_kit.encoding.repair import UNFIT, repaired
 from otlp_kit.model import Event, Link, Resource, Scope, Span
 
 HAS_IS_REMOTE = 0x100
@@ -56,7 +58,11 @@ def encode_spans(readable_spans: Iterable[ReadableSpan]) -> bytes:
         group = groups.get(pair)
         if group is None:
             group = groups[pair] = envelope.group(_resource_key(resource), _scope_key(scope))
-        group.append(_span_message(span))
+        try:
+            group.append(_span_message(span))
+        except UNFIT:
+            # A time as a float, a number beyond its field: whatever the program set by hand.
+            group.append(span_message(repaired(to_span(span))))
     return envelope.body()
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from otlp_kit.encoding.protobuf_common import MAX_DEPTH
 from otlp_kit.encoding.protobuf_read import DecodeError
+from otlp_kit.encoding.repair import as_text, count, whole, without_surrogates
 
 NOT_FINITE = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
@@ -35,10 +36,11 @@ class Kind:
 
 def clean(text: str) -> str:
     """Text that UTF-8 can hold: half of a surrogate pair becomes a replacement character."""
+    text = as_text(text)
     try:
         text.encode()
     except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return without_surrogates(text)
     return text
 
 
@@ -137,11 +139,11 @@ def listed(kind: Kind) -> Kind:
 TEXT = Kind(clean, _read_text)
 HEX = Kind(bytes.hex, _read_hex)
 BOOL = Kind(bool, _read_bool)
-UINT32 = Kind(int, _integer(0, 2**32 - 1))
-INT32 = Kind(int, _integer(-(2**31), 2**31 - 1))
-UINT64 = Kind(str, _integer(0, 2**64 - 1))
-INT64 = Kind(lambda number: str(int(number)), _integer(-(2**63), 2**63 - 1))
-ENUM = Kind(int, _read_enum)
+UINT32 = Kind(lambda number: whole(number, 32), _integer(0, 2**32 - 1))
+INT32 = Kind(lambda number: whole(number, 32, signed=True), _integer(-(2**31), 2**31 - 1))
+UINT64 = Kind(lambda number: str(whole(number, 64)), _integer(0, 2**64 - 1))
+INT64 = Kind(lambda number: str(whole(number, 64, signed=True)), _integer(-(2**63), 2**63 - 1))
+ENUM = Kind(lambda number: int(whole(number, 32, signed=True)), _read_enum)
 DOUBLE = Kind(_write_double, _read_double, lambda number: str(number) != "0.0")  # -0.0 is not 0
 OPTIONAL_DOUBLE = Kind(_write_double, _read_double, lambda number: number is not None)
 
@@ -157,26 +159,27 @@ def write_value(value: Any, inside: tuple[int, ...] = ()) -> dict[str, Any]:
     if isinstance(value, int):
         if -(2**63) <= value < 2**63:
             return {"intValue": str(int(value))}
-        return {"stringValue": str(int(value))}
+        return {"stringValue": as_text(int(value))}
     if isinstance(value, float):
         return {"doubleValue": _write_double(value)}
     if isinstance(value, bytes | bytearray | memoryview):
         return {"bytesValue": base64.b64encode(value).decode()}
     if isinstance(value, Mapping | Sequence):
         if id(value) in inside or len(inside) >= MAX_DEPTH:
+            count()
             return {}
         inside = (*inside, id(value))
         if isinstance(value, Mapping):
             return {"kvlistValue": {"values": write_attributes(value, inside)}}
         return {"arrayValue": {"values": [write_value(item, inside) for item in value]}}
-    return {"stringValue": clean(str(value))}
+    return {"stringValue": clean(as_text(value))}
 
 
 def write_attributes(
     attributes: Mapping[str, Any], inside: tuple[int, ...] = ()
 ) -> list[dict[str, Any]]:
     return [
-        {"key": clean(str(key)), "value": write_value(value, inside)}
+        {"key": clean(as_text(key)), "value": write_value(value, inside)}
         for key, value in attributes.items()
     ]
 

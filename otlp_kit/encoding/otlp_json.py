@@ -37,6 +37,7 @@ from otlp_kit.encoding.json_kinds import (
     object_of,
 )
 from otlp_kit.encoding.protobuf_read import MAX_PARTS, DecodeError, TooManyParts
+from otlp_kit.encoding.repair import fitting
 from otlp_kit.model import (
     Buckets,
     Event,
@@ -97,6 +98,7 @@ def message(table: Table, make: type) -> Kind:
     )
 
 
+SCHEMA_URL: Table = (("schemaUrl", "schema_url", TEXT),)
 RESOURCE: Table = (ATTRIBUTE_LIST, DROPPED_ATTRIBUTES)
 SCOPE: Table = (
     ("name", "name", TEXT),
@@ -297,12 +299,12 @@ def encode_json(signal: Signal, records: Iterable[Any]) -> bytes:
     for record in records:
         resource, scope = record.resource, record.scope
         group = {"resource": write_fields(RESOURCE, resource), inner: {}}
-        group |= {"schemaUrl": resource.schema_url} if resource.schema_url else {}
+        group |= write_fields(SCHEMA_URL, resource)
         group = resources.setdefault(json.dumps(group), group)
         subgroup: dict[str, Any] = {"scope": write_fields(SCOPE, scope), items: []}
-        subgroup |= {"schemaUrl": scope.schema_url} if scope.schema_url else {}
+        subgroup |= write_fields(SCHEMA_URL, scope)
         subgroup = group[inner].setdefault(json.dumps(subgroup), subgroup)
-        subgroup[items].append(kind.write(record))
+        subgroup[items].append(fitting(kind.write, record))
     groups = [{**group, inner: list(group[inner].values())} for group in resources.values()]
     request = {outer: groups} if groups else {}
     return json.dumps(request, separators=(",", ":"), allow_nan=False).encode()
@@ -322,10 +324,10 @@ def decode_json(signal: Signal, body: bytes) -> list[Any]:
     try:
         for group in _list(request, outer):
             resource = read_fields(RESOURCE, group.get("resource") or {}, Resource())
-            read_fields((("schemaUrl", "schema_url", TEXT),), group, resource)
+            read_fields(SCHEMA_URL, group, resource)
             for subgroup in _list(group, inner):
                 scope = read_fields(SCOPE, subgroup.get("scope") or {}, Scope())
-                read_fields((("schemaUrl", "schema_url", TEXT),), subgroup, scope)
+                read_fields(SCHEMA_URL, subgroup, scope)
                 for plain in _list(subgroup, items):
                     record = kind.read(plain)
                     record.resource, record.scope = resource, scope

@@ -6,10 +6,8 @@ its key, its type and the length of its value. `Frames` computes it once per suc
 it, so an attribute costs two appends. The values themselves are not cached: that would be fast only
 as long as they repeat, and would confuse 1, 1.0 and True.
 
-Values that the protocol cannot hold never cost the batch: a lone surrogate becomes U+FFFD, an
-integer beyond 64 bits its decimal text (hexadecimal if it has thousands of digits), an object of
-another type, also as a key, its `str()`, or the name of its type if that fails; a value inside
-itself, or nested deeper than `MAX_DEPTH`, becomes the empty value.
+Values that the protocol cannot hold never cost the batch: they are replaced and counted, as `repair`
+says. A value inside itself, or nested deeper than `MAX_DEPTH`, becomes the empty value.
 
 Specification: https://protobuf.dev/programming-guides/encoding/ and
 https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/proto/common/v1/common.proto
@@ -17,11 +15,11 @@ https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/pr
 
 from __future__ import annotations
 
-import re
 import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
+from otlp_kit.encoding.repair import as_text, count, fitting, without_surrogates
 from otlp_kit.model import Resource, Scope
 
 MAX_DEPTH = 30
@@ -40,8 +38,9 @@ def varint(number: int) -> bytes:
     """Seven bits per byte, lowest first; a negative number takes its 64-bit two's complement."""
     if 0 <= number < 16_384:
         return _SHORT[number]
-    if number < 0:
-        number &= 0xFFFF_FFFF_FFFF_FFFF
+    if not -(2**63) <= number < 2**64:
+        raise OverflowError("a number must have at most 64 bits")
+    number &= 0xFFFF_FFFF_FFFF_FFFF
     out = bytearray()
     while number > 127:
         out.append(number & 0x7F | 0x80)
@@ -65,21 +64,7 @@ def utf8(text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        return _SURROGATE.sub("\ufffd", text).encode()
-
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
-
-
-def as_text(value: object) -> str:
-    """`value` as text, whatever it is."""
-    if isinstance(value, str):
-        return value
-    try:
-        return str(value)
-    except Exception:
-        # Python refuses to write out huge integers; a stranger's `__str__` may raise anything.
-        return hex(value) if isinstance(value, int) else f"<{type(value).__name__}>"
+        return without_surrogates(text).encode()
 
 
 class Frames(dict[tuple[str, Any, int], bytes]):
@@ -103,7 +88,8 @@ class Frames(dict[tuple[str, Any, int], bytes]):
         frame = self._tag + length + key_field + value_field
         if len(self) >= MAX_FRAMES:
             self.clear()
-        self[triple] = frame
+        if key == name.decode():  # one that was replaced is counted each time
+            self[triple] = frame
         return frame
 
     def write(self, attributes: Mapping[str, Any], append: Append) -> None:
@@ -162,6 +148,7 @@ def any_value(value: Any, inside: tuple[int, ...] = ()) -> bytes:
         return sized(b"\x3a", bytes(value))
     if isinstance(value, Mapping | Sequence):
         if id(value) in inside or len(inside) >= MAX_DEPTH:
+            count()
             return b""
         inside = (*inside, id(value))
         if isinstance(value, Mapping):
@@ -265,19 +252,19 @@ def encode_groups(records: Iterable[G], message: Callable[[G], bytes]) -> bytes:
         pair = (id(record.resource), id(record.scope))
         group = groups.get(pair)
         if group is None:
-            group = envelope.group(resource_key(record.resource), scope_key(record.scope))
-            groups[pair] = group
-        group.append(message(record))
+            resource = fitting(resource_key, record.resource)
+            group = groups[pair] = envelope.group(resource, fitting(scope_key, record.scope))
+        group.append(fitting(message, record))
     return envelope.body()
 
 
 def resource_key(resource: Resource) -> Key:
     message = resource_message(resource.attributes, resource.dropped_attributes_count)
-    return message, resource.schema_url
+    return message, as_text(resource.schema_url)
 
 
 def scope_key(scope: Scope) -> Key:
     message = scope_message(
         scope.name, scope.version, scope.attributes, scope.dropped_attributes_count
     )
-    return message, scope.schema_url
+    return message, as_text(scope.schema_url)
