@@ -10,10 +10,9 @@ import argparse
 import asyncio
 import fcntl
 import os
-import signal
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +21,15 @@ from otlp_kit.receiver.grpc_server import serve_grpc
 from otlp_kit.receiver.http_server import bind, otlp_app, serve
 from otlp_kit.receiver.page import page_app
 from otlp_kit.receiver.service import Service
+from otlp_kit.runtime.lifecycle import stop_on_signals
 from otlp_kit.stores.retention import Retention
 from otlp_kit.stores.sqlite_store import SqliteStore
 from otlp_kit.views import JS_DIRECTORY
 from otlp_kit.views.waterfall import Waterfall
+from otlp_kit.wire import Unavailable
+
+EXPIRE_EVERY = 60.0
+"""Seconds between two looks for what is too old."""
 
 
 class Station:
@@ -60,9 +64,6 @@ class Station:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set; SIGINT and SIGTERM set it."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop.set)
         hosts = {"127.0.0.1", "localhost", "[::1]", str(self.ui.getsockname()[0])}
         page = page_app(
             self.store.latest,
@@ -77,10 +78,22 @@ class Station:
         )
         # grpcio binds by itself; until here the socket kept others from taking the port.
         self.grpc.close()
-        async with asyncio.TaskGroup() as running:
-            grpc = self.addresses["grpc"].removeprefix("http://")
-            running.create_task(serve_grpc(self.service, grpc, stop))
-            running.create_task(serve([(otlp_app(self.service), self.http), (page, self.ui)], stop))
+        grpc = self.addresses["grpc"].removeprefix("http://")
+        with stop_on_signals(stop.set):
+            async with asyncio.TaskGroup() as running:
+                expiring = running.create_task(self._let_expire())
+                running.create_task(serve_grpc(self.service, grpc, stop))
+                http = [(otlp_app(self.service), self.http), (page, self.ui)]
+                running.create_task(serve(http, stop))
+                await stop.wait()
+                expiring.cancel()
+
+    async def _let_expire(self) -> None:
+        """What is too old leaves, though nothing new comes."""
+        while True:
+            await asyncio.sleep(EXPIRE_EVERY)
+            with suppress(Unavailable):  # as long as nothing can be written, nothing can leave
+                await asyncio.to_thread(self.store.remove_expired)
 
     def _trace(self, trace_id: str) -> dict[str, Any] | None:
         spans = self.store.spans(trace_id)

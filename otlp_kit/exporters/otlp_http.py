@@ -12,6 +12,7 @@ from __future__ import annotations
 import gzip
 import http.client
 import io
+import os
 import re
 import time
 import zlib
@@ -77,6 +78,13 @@ class HttpSender:
                 # The value may be a secret, so it is not repeated.
                 raise ValueError(f"headers: {name!r} has a character that HTTP does not allow")
             self._headers[name] = value
+        self._url = url
+        self._connect()
+
+    def _connect(self) -> None:
+        """A pool of connections for this process; the first request opens one."""
+        url = self._url
+        self._process = os.getpid()
         self._pool = urllib3.connection_from_url(
             f"{url.scheme}://{url.netloc}", maxsize=8, retries=False
         )
@@ -84,6 +92,9 @@ class HttpSender:
 
     def send(self, payload: Payload, deadline: float) -> Accepted:
         """Post `payload`; see `wire.Sender`."""
+        if self._process != os.getpid():
+            # A fork shares the parent's sockets: two processes would write into one another's.
+            self._connect()
         deadline = min(deadline, time.monotonic() + self._timeout)
         headers = self._headers.copy()
         headers["Content-Type"] = payload.content_type

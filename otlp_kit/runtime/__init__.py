@@ -1,0 +1,1 @@
+"""How a pipeline lives and ends with its process."""
