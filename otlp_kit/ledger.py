@@ -117,6 +117,12 @@ class Ledger:
             dropped = {reason: n for reason, n in self._dropped.items() if n}
         return Totals(**counts, dropped=MappingProxyType(dropped))
 
+    def begin_anew(self) -> None:
+        """Count from zero, in the child of a fork: the parent keeps its own accounts."""
+        self._lock = threading.Lock()  # another thread of the parent may have held it
+        self._counts.clear()
+        self._dropped.clear()
+
     def _add(self, fate: str, count: int) -> None:
         with self._lock:
             self._counts[fate] += count

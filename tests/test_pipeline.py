@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from otlp_kit.model import Span
 from otlp_kit.pipeline import http_span_pipeline, span_pipeline
-from otlp_kit.processors.batch import Outcome
+from otlp_kit.processors.outcome import Outcome
 from otlp_kit.wire import PROTOBUF, TRACES, Accepted, Payload
 
 Posted = list[tuple[str, str, bytes]]

@@ -17,7 +17,9 @@ T = TypeVar("T")
 
 
 class OtlpExporter(Generic[T]):
-    """Exports batches of records of one signal through `sender`."""
+    """Exports batches of records of one signal through `sender`, a thread-safe one."""
+
+    concurrent = True
 
     def __init__(
         self, encode: Callable[[Sequence[T]], bytes], sender: Sender, signal: Signal

@@ -4,6 +4,7 @@
 lock and no exporter. A driver calls it: a worker thread, an event loop, or a test.
 
     buffer.offer(record)                   a producer brings a record; False: there is no room
+    buffer.overflow(record)                then who gives way? returns those that did
     buffer.next_due(now)                   how long the driver may sleep
     buffer.take(now)                       the next batch, empty while nothing has to leave
     buffer.restart(now)                    the driver is done exporting: the delay begins anew
@@ -17,10 +18,17 @@ Specification: https://opentelemetry.io/docs/specs/otel/trace/sdk/#batching-proc
 
 from __future__ import annotations
 
+import random
 from collections import deque
-from typing import Generic, TypeVar
+from collections.abc import Callable
+from typing import Generic, Literal, TypeAlias, TypeVar, get_args
 
 T = TypeVar("T")
+
+WhenFull: TypeAlias = Literal["drop_newest", "drop_oldest", "block", "sample"]
+"""Who gives way when there is no room: the record that comes; the one that waited longest; nobody
+for a while, then the one that comes (the driver waits); or a random one, so that of all that came
+since the queue was full each has the same chance to stay."""
 
 TRANSITIONS: tuple[tuple[str, str, str], ...] = (
     ("filling", "offer", "filling"),
@@ -43,10 +51,20 @@ class BatchBuffer(Generic[T]):
     """Queues up to `capacity` records and lets them go in batches of at most `batch_size`.
 
     Records leave when a batch is full, when `delay` seconds have passed since `restart`, after
-    `flush`, and after `close`. Raises `ValueError` for settings that contradict each other.
+    `flush`, and after `close`. `chance` returns a random number from 0 to 1, for `sample`. Raises
+    `ValueError` for settings that contradict each other.
     """
 
-    def __init__(self, *, capacity: int, batch_size: int, delay: float, now: float = 0.0) -> None:
+    def __init__(
+        self,
+        *,
+        capacity: int,
+        batch_size: int,
+        delay: float,
+        when_full: WhenFull = "drop_newest",
+        now: float = 0.0,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch size must be at least 1, not {batch_size}")
         if capacity < batch_size:
@@ -55,11 +73,18 @@ class BatchBuffer(Generic[T]):
             )
         if not delay > 0:
             raise ValueError(f"delay must be more than 0 seconds, not {delay}")
+        if when_full not in get_args(WhenFull):
+            policies = ", ".join(get_args(WhenFull))
+            raise ValueError(f"when_full must be one of {policies}, not {when_full!r}")
         self._queue: deque[T] = deque()
         self._capacity = capacity
         self._room = capacity  # 0 once closed, so that one comparison serves both
         self._batch_size = batch_size
         self._delay = delay
+        self._when_full = when_full
+        self._chance = chance
+        self._came_while_full = 0
+        self._departed = 0
         self._due_at = now + delay
         self._owed = 0  # how many of the oldest records leave even if they fill no batch
 
@@ -73,12 +98,29 @@ class BatchBuffer(Generic[T]):
         self._queue.append(record)
         return True
 
-    def displace(self, record: T) -> list[T]:
-        """Queue `record` in any case; the oldest give way if there is no room, and are returned."""
+    def overflow(self, record: T) -> list[T]:
+        """The queue had no room for `record`: the records that give way, this one among them or not.
+
+        It is queued if room has come meanwhile; then the list is empty.
+        """
+        if self._when_full != "drop_oldest":
+            if self.offer(record):
+                return []
+            return [self._sampled(record) if self._when_full == "sample" else record]
         given_up: list[T] = []
         while len(self._queue) >= self._capacity:
             given_up.append(self._queue.popleft())
+        self._departed += len(given_up)
         self._queue.append(record)
+        return given_up
+
+    def _sampled(self, record: T) -> T:
+        """Which record gives way: `capacity` of all that came since the queue was full may stay."""
+        self._came_while_full += 1
+        place = int(self._chance() * (self._capacity + self._came_while_full))
+        if place >= len(self._queue):
+            return record
+        given_up, self._queue[place] = self._queue[place], record
         return given_up
 
     @property
@@ -109,6 +151,8 @@ class BatchBuffer(Generic[T]):
         batch: list[T] = []
         while queue and len(batch) < self._batch_size:
             batch.append(queue.popleft())
+        self._departed += len(batch)
+        self._came_while_full = 0
         self._owed = max(0, self._owed - len(batch)) if queue else 0
         return batch
 
@@ -132,10 +176,17 @@ class BatchBuffer(Generic[T]):
     def capacity(self) -> int:
         return self._capacity
 
+    @property
+    def departed(self) -> int:
+        """How many records have left the queue so far. What is queued now has left when this has
+        grown by `len(buffer)`, whoever takes it and whatever comes behind it."""
+        return self._departed
+
     def clear(self) -> list[T]:
         """Give up what is queued, and return it to be accounted for."""
         given_up: list[T] = []
         while self._queue:
             given_up.append(self._queue.popleft())
+        self._departed += len(given_up)
         self._owed = 0
         return given_up

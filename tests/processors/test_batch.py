@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import itertools
 import logging
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -20,7 +22,8 @@ from hypothesis.stateful import (
 )
 
 from otlp_kit.ledger import Ledger
-from otlp_kit.processors.batch import BatchProcessor, Outcome
+from otlp_kit.processors.batch import BatchProcessor
+from otlp_kit.processors.outcome import Outcome
 from otlp_kit.testing.fake_clock import FakeClock
 from otlp_kit.wire import Accepted, Refused, Unavailable
 
@@ -68,8 +71,8 @@ def quick(exporter: Recorder, **settings: object) -> BatchProcessor[int]:
     return BatchProcessor(exporter, **{**defaults, **settings})  # type: ignore[arg-type]
 
 
-def in_background(call: Callable[[], Outcome]) -> tuple[threading.Thread, list[Outcome]]:
-    outcomes: list[Outcome] = []
+def in_background(call: Callable[[], Any]) -> tuple[threading.Thread, list[Any]]:
+    outcomes: list[Any] = []
     thread = threading.Thread(target=lambda: outcomes.append(call()))
     thread.start()
     return thread, outcomes
@@ -173,7 +176,7 @@ def test_shutdown_keeps_its_timeout_and_accounts_for_what_is_left(stuck: Stuck) 
     assert outcomes == [Outcome.TIMED_OUT]
     totals = processor.totals()
     assert (totals.created, totals.inside) == (8, 5)
-    assert dict(totals.dropped) == {"already_shutdown": 3}
+    assert dict(totals.dropped) == {"timeout": 3}
     stuck.let_go.set()
     assert processor.shutdown() is Outcome.FLUSHED
     assert processor.totals().delivered == 5
@@ -322,18 +325,20 @@ def test_no_wake_up_is_lost() -> None:
 @pytest.mark.spec("PEER-17")
 def test_a_flush_just_after_the_worker_looked_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     """The wake-up is cleared before the queue is looked at, so this one is still there."""
-    clock, drain = FakeClock(), BatchProcessor._drain
+    clock, take = FakeClock(), BatchProcessor._take
     flushing: list[tuple[threading.Thread, list[Outcome]]] = []
     began = threading.Event()
 
-    def look_then_flush(processor: BatchProcessor[int]) -> None:
-        drain(processor)
-        if not flushing:
+    def look_then_flush(processor: BatchProcessor[int]) -> list[int]:
+        batch = take(processor)
+        if not batch and not flushing:
+            processor.emit(0)
             flushing.append(in_background(lambda: processor.force_flush(1000)))
             assert clock.await_sleepers(1)  # the worker is here, so this is the caller
             began.set()
+        return batch
 
-    monkeypatch.setattr(BatchProcessor, "_drain", look_then_flush)
+    monkeypatch.setattr(BatchProcessor, "_take", look_then_flush)
     processor = quick(Recorder(), clock=clock)
     emit_many(processor, 5)
     assert began.wait(10)
@@ -477,6 +482,234 @@ def test_bad_settings_are_refused(settings: dict[str, object]) -> None:
     assert threading.active_count() == before
 
 
+@pytest.mark.spec("SDK-P9")
+def test_with_block_a_producer_waits_for_room(stuck: Stuck) -> None:
+    """It goes on as soon as the worker takes a batch; nothing is dropped."""
+    clock = FakeClock()
+    processor = quick(stuck, clock=clock, max_queue_size=5, when_full="block", block_timeout=7)
+    emit_many(processor, 5)
+    assert stuck.entered.wait(10)
+    emit_many(processor, 5)
+    thread, done = in_background(lambda: processor.emit(10))
+    assert clock.await_sleepers(1)
+    assert not done
+    stuck.let_go.set()
+    thread.join(10)
+    assert done == [None]
+    assert processor.shutdown() is Outcome.FLUSHED
+    assert str(processor.totals()) == "created 11 = delivered 11"
+
+
+def test_with_block_a_producer_does_not_wait_for_ever(stuck: Stuck) -> None:
+    """After `block_timeout` its record is dropped, and counted as it would be without waiting."""
+    clock = FakeClock()
+    processor = quick(stuck, clock=clock, max_queue_size=5, when_full="block", block_timeout=7)
+    emit_many(processor, 5)
+    assert stuck.entered.wait(10)
+    emit_many(processor, 5)
+    thread, done = in_background(lambda: processor.emit(10))
+    assert clock.await_sleepers(1)
+    clock.advance(6.9)
+    assert not done
+    clock.advance(0.2)
+    thread.join(10)
+    assert dict(processor.totals().dropped) == {"queue_full": 1}
+
+
+def test_shutdown_lets_blocked_producers_go(stuck: Stuck) -> None:
+    """Their records came too late, and are counted so."""
+    clock = FakeClock()
+    processor = quick(stuck, clock=clock, max_queue_size=5, when_full="block", block_timeout=1000)
+    emit_many(processor, 5)
+    assert stuck.entered.wait(10)
+    emit_many(processor, 5)
+    thread, _ = in_background(lambda: processor.emit(10))
+    assert clock.await_sleepers(1)
+    ending, _ = in_background(lambda: processor.shutdown(1000))
+    thread.join(10)
+    assert dict(processor.totals().dropped) == {"already_shutdown": 1}
+    stuck.let_go.set()
+    ending.join(10)
+
+
+def test_an_exporter_that_emits_into_its_own_full_queue_does_not_wait_for_itself() -> None:
+    """Only the worker could make room, and it is the one that would wait."""
+    clock = FakeClock()
+
+    def feed_back(batch: Sequence[int]) -> Accepted:
+        if batch[0] == 0:
+            for _ in range(6):
+                processor.emit(99)
+        return Accepted()
+
+    processor: BatchProcessor[int] = quick(
+        Recorder(feed_back), clock=clock, max_queue_size=5, when_full="block", block_timeout=1000
+    )
+    emit_many(processor, 5)
+    assert processor.force_flush() is Outcome.FLUSHED
+    assert dict(processor.totals().dropped) == {"queue_full": 1}
+    processor.shutdown()
+
+
+class Crowd(Recorder):
+    """An exporter that may be called by several threads, and holds them until `parties` are there."""
+
+    concurrent = True
+
+    def __init__(self, parties: int) -> None:
+        super().__init__()
+        self.barrier = threading.Barrier(parties)
+
+    def export(self, batch: Sequence[int], deadline: float) -> Accepted:
+        self.barrier.wait(10)
+        return super().export(batch, deadline)
+
+
+def test_so_many_batches_are_in_flight_at_once() -> None:
+    """Three workers, three exports that wait for one another; a flush waits for all of them."""
+    processor = quick(Crowd(3), in_flight=3, clock=FakeClock())
+    emit_many(processor, 15)
+    assert processor.force_flush() is Outcome.FLUSHED
+    assert str(processor.totals()) == "created 15 = delivered 15"
+    assert processor.shutdown() is Outcome.FLUSHED
+
+
+def test_several_in_flight_are_for_exporters_that_allow_it() -> None:
+    """The specification forbids concurrent exports for one exporter; it may waive that itself."""
+    with pytest.raises(ValueError, match="concurrent = True"):
+        quick(Recorder(), in_flight=2)
+
+
+@pytest.mark.slow
+def test_several_workers_lose_nothing_and_send_nothing_twice() -> None:
+    """Any number of producers, flushes between: every record once."""
+    exporter = Crowd(1)
+    processor = quick(exporter, in_flight=4, max_queue_size=100_000)
+    threads = [threading.Thread(target=emit_many, args=(processor, 5000)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert processor.force_flush() is Outcome.FLUSHED
+    assert processor.force_flush() is Outcome.FLUSHED
+    assert sum(map(len, exporter.batches)) == 20_000
+    assert processor.shutdown() is Outcome.FLUSHED
+
+
+@pytest.mark.parametrize("answer", [None, True, "ok"])
+def test_an_answer_that_is_none_is_a_failure(answer: Any) -> None:
+    """What an exporter returns must be `Accepted`; anything else acknowledges nothing."""
+    processor = quick(Recorder(lambda batch: answer), clock=FakeClock())
+    emit_many(processor, 5)
+    assert processor.force_flush() is Outcome.FAILED
+    assert dict(processor.totals().dropped) == {"export_failed": 5}
+    processor.shutdown()
+
+
+def test_an_exporter_that_wants_to_exit_does_not_end_the_worker() -> None:
+    """`sys.exit` in a library ends a thread without a word."""
+    processor = quick(Recorder(fail_with(SystemExit(1))), clock=FakeClock())
+    emit_many(processor, 5)
+    assert processor.force_flush() is Outcome.FAILED
+    emit_many(processor, 5)
+    assert processor.force_flush() is Outcome.FAILED
+    processor.shutdown()
+
+
+def test_what_fails_after_the_deadline_failed_for_want_of_time() -> None:
+    """The ledger says `timeout`, not `export_failed`."""
+    clock = FakeClock()
+
+    def late(batch: Sequence[int]) -> Accepted:
+        clock.advance(31)
+        raise Unavailable("no answer yet")
+
+    processor = quick(Recorder(late), clock=clock)
+    emit_many(processor, 5)
+    assert processor.shutdown(1000) is Outcome.FAILED
+    assert dict(processor.totals().dropped) == {"timeout": 5}
+
+
+def test_the_end_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+    """With what became of everything; a loss is a warning."""
+    caplog.set_level("INFO", logger="otlp_kit.processors.batch")
+    for behave, level in ((None, "INFO"), (fail_with(Refused("no")), "WARNING")):
+        processor = quick(Recorder(*[behave] if behave else []), clock=FakeClock())
+        emit_many(processor, 5)
+        processor.shutdown()
+        processor.shutdown()
+        [told] = [r for r in caplog.records if r.name == "otlp_kit.processors.batch"]
+        assert told.levelname == level
+        assert told.getMessage() == f"shut down: {processor.totals()}"
+        caplog.clear()
+
+
+FORKING = """
+import os, sys, threading
+from otlp_kit.processors.batch import BatchProcessor
+from otlp_kit.wire import Accepted
+
+class Pipe:
+    def export(self, batch, deadline):
+        for number in batch:
+            print(os.getpid() == parent, number, flush=True)
+        return Accepted()
+    def shutdown(self):
+        pass
+
+parent = os.getpid()
+processor = BatchProcessor(Pipe(), delay=3600)
+processor.emit(1)
+child = os.fork()
+processor.emit(2)
+print(os.getpid() == parent, processor.shutdown(20).name, processor.totals(), flush=True)
+if child:
+    os.waitpid(child, 0)
+os._exit(0)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.spec("PEER-13")
+@pytest.mark.spec("PEER-14")
+def test_a_child_has_its_own_worker_and_sends_nothing_of_the_parents() -> None:
+    """What was queued is sent once, by the parent; the child accounts for its copy."""
+    done = subprocess.run(
+        [sys.executable, "-c", FORKING], capture_output=True, text=True, timeout=60
+    )
+    assert sorted(done.stdout.splitlines()) == [
+        "False 2",
+        "False FLUSHED created 2 = delivered 1 + dropped 1 (fork 1)",
+        "True 1",
+        "True 2",
+        "True FLUSHED created 2 = delivered 2",
+    ]
+
+
+@pytest.mark.slow
+def test_an_exporter_may_fork() -> None:
+    """The child that comes out of `export` has a processor that works; the parent's batch is its own."""
+    program = FORKING.replace(
+        "    def export(self, batch, deadline):\n",
+        """    def export(self, batch, deadline):
+        if os.getpid() == parent and os.fork() == 0:
+            processor.emit(3)
+            processor.shutdown(20)
+            os._exit(0)
+        if os.getpid() == parent:
+            os.wait()
+""",
+    ).replace("child = os.fork()", "child = processor.force_flush(20) is None")
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+    )
+    assert sorted(done.stdout.splitlines()) == [
+        "False 3",
+        "True 1",
+        "True 2",
+        "True FLUSHED created 2 = delivered 2",
+    ]
+
+
 class Moody(Recorder):
     """An exporter that hangs for as long as it is told to."""
 
@@ -495,8 +728,9 @@ class Moody(Recorder):
 class Accounts(RuleBasedStateMachine):
     """Any order of emitting, failing, hanging, waiting, flushing and ending: the ledger balances."""
 
-    @initialize(when_full=st.sampled_from(["drop_newest", "drop_oldest"]))
+    @initialize(when_full=st.sampled_from(["drop_newest", "drop_oldest", "sample"]))
     def start(self, when_full: str) -> None:
+        self.when_full = when_full
         self.clock = FakeClock()
         self.exporter = Moody()
         self.processor = quick(self.exporter, clock=self.clock, when_full=when_full)
@@ -585,7 +819,8 @@ class Accounts(RuleBasedStateMachine):
         # Each fate against what the exporter itself has seen.
         assert sum(map(len, self.exporter.batches)) == totals.delivered + totals.rejected
         numbers = [number for batch in self.exporter.batches for number in batch]
-        assert numbers == sorted(set(numbers))
+        assert len(numbers) == len(set(numbers))
+        assert numbers == sorted(numbers) or self.when_full == "sample"
 
 
 TestAccounts = Accounts.TestCase
@@ -607,7 +842,13 @@ def unkind_scheduler() -> Iterator[None]:
 @pytest.mark.parametrize("patience", [30.0, 0.0])
 @pytest.mark.parametrize(
     ("when_full", "queue", "batch"),
-    [("drop_newest", 64, 16), ("drop_oldest", 64, 16), ("drop_oldest", 1, 1)],
+    [
+        ("drop_newest", 64, 16),
+        ("drop_oldest", 64, 16),
+        ("drop_oldest", 1, 1),
+        ("sample", 8, 4),
+        ("block", 8, 4),
+    ],
 )
 def test_no_record_is_stranded_when_threads_race_a_shutdown(
     when_full: str, queue: int, batch: int, patience: float

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+import random
+from collections import Counter
+from typing import get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from otlp_kit.processors.buffer import TRANSITIONS, BatchBuffer
+from otlp_kit.processors.buffer import TRANSITIONS, BatchBuffer, WhenFull
 
 CAPACITY, BATCH, DELAY = 7, 3, 10.0
 
@@ -153,22 +156,70 @@ def test_a_closed_buffer_lets_everything_go_in_order(count: int, batch_size: int
     assert all(len(batch) == batch_size for batch in batches[:-1])
 
 
-def test_displacing_gives_the_oldest_away() -> None:
-    """A full queue keeps what is new, for those who want it so."""
-    buffer: BatchBuffer[str] = BatchBuffer(capacity=2, batch_size=2, delay=1)
+@pytest.mark.parametrize(
+    ("when_full", "given_up", "left"),
+    [
+        ("drop_newest", ["c"], ["a", "b"]),
+        ("block", ["c"], ["a", "b"]),
+        ("drop_oldest", ["a"], ["b", "c"]),
+    ],
+)
+def test_who_gives_way_when_there_is_no_room(
+    when_full: WhenFull, given_up: list[str], left: list[str]
+) -> None:
+    """The policy decides; the order of the others stays."""
+    buffer: BatchBuffer[str] = BatchBuffer(capacity=2, batch_size=2, delay=1, when_full=when_full)
     assert buffer.offer("a")
     assert buffer.offer("b")
     assert not buffer.offer("c")
-    assert buffer.displace("c") == ["a"]
-    assert buffer.take(0.0) == ["b", "c"]
+    assert buffer.overflow("c") == given_up
+    assert buffer.take(0.0) == left
 
 
-def test_where_there_is_room_nobody_gives_way() -> None:
+@pytest.mark.parametrize("when_full", get_args(WhenFull))
+def test_where_there_is_room_nobody_gives_way(when_full: WhenFull) -> None:
     """A driver may have emptied the queue since the offer was refused."""
-    buffer: BatchBuffer[str] = BatchBuffer(capacity=2, batch_size=2, delay=1)
-    assert buffer.displace("a") == []
+    buffer: BatchBuffer[str] = BatchBuffer(capacity=2, batch_size=2, delay=1, when_full=when_full)
+    assert buffer.overflow("a") == []
     assert buffer.clear() == ["a"]
     assert len(buffer) == 0
+
+
+def test_a_sample_is_fair() -> None:
+    """Of a hundred records for ten places each stays as often as any other, within five sigma."""
+    chance = random.Random(1).random
+    stayed = Counter[int]()
+    for _ in range(2000):
+        buffer: BatchBuffer[int] = BatchBuffer(
+            capacity=10, batch_size=10, delay=1, when_full="sample", chance=chance
+        )
+        for number in range(100):
+            if not buffer.offer(number):
+                assert len(buffer.overflow(number)) == 1
+        stayed.update(buffer.take(0.0))
+    assert sum(stayed.values()) == 20_000
+    assert all(133 < stayed[number] < 267 for number in range(100))
+
+
+@given(
+    when_full=st.sampled_from(get_args(WhenFull)),
+    steps=st.lists(st.sampled_from(["emit", "take", "flush"]), max_size=60),
+)
+def test_what_departs_is_what_was_queued(when_full: WhenFull, steps: list[str]) -> None:
+    """A driver tells by `departed` when all that it found has left: it counts every way out."""
+    buffer: BatchBuffer[int] = BatchBuffer(capacity=3, batch_size=2, delay=1, when_full=when_full)
+    emitted = given_up = taken = 0
+    for step in steps:
+        if step == "emit":
+            emitted += 1
+            given_up += 0 if buffer.offer(emitted) else len(buffer.overflow(emitted))
+        elif step == "take":
+            taken += len(buffer.take(0.0))
+        else:
+            buffer.flush()
+        assert emitted == taken + given_up + len(buffer)
+        gone_from_head = given_up if when_full == "drop_oldest" else 0
+        assert buffer.departed == taken + gone_from_head
 
 
 @pytest.mark.parametrize(

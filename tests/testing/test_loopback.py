@@ -9,7 +9,7 @@ import pytest
 
 from otlp_kit.model import Span
 from otlp_kit.pipeline import span_pipeline
-from otlp_kit.processors.batch import Outcome
+from otlp_kit.processors.outcome import Outcome
 from otlp_kit.receiver.service import Service
 from otlp_kit.stores.memory_store import MemoryStore
 from otlp_kit.testing.loopback import LoopbackSender

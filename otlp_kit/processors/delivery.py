@@ -1,0 +1,148 @@
+"""From a batch to its fate: one export within its deadline, written into the ledger.
+
+`Delivery` is what every processor does with a batch, however it waits for one. Each record meets
+exactly one fate: acknowledged, rejected one by one, given up with a reason, or unknown (sent, never
+answered). It does not retry: an exporter that can try again does so within the deadline.
+
+Specification: https://opentelemetry.io/docs/specs/otel/trace/sdk/#span-exporter
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+from otlp_kit.ledger import EXPORT_FAILED, TIMEOUT, Ledger
+from otlp_kit.wire import Accepted, Unavailable
+
+T = TypeVar("T")
+T_contra = TypeVar("T_contra", contravariant=True)
+log = logging.getLogger(__name__)
+
+QUIET = 60.0
+"""Seconds between two log lines about the same trouble; the line tells how many it stands for."""
+
+
+class BatchExporter(Protocol[T_contra]):
+    """Where batches go. Called by one thread, one batch at a time.
+
+    An exporter that may be called by several at once says so: `concurrent = True`.
+    """
+
+    def export(self, batch: Sequence[T_contra], deadline: float) -> Accepted:
+        """Deliver `batch` before `deadline` (monotonic seconds); raise if that fails."""
+        ...
+
+    def shutdown(self) -> None:
+        """Release what the exporter holds; called once, after the last batch."""
+        ...
+
+
+class Clock(Protocol):
+    """How time passes: the system's clock, or one that a test turns by hand."""
+
+    def monotonic(self) -> float: ...
+
+    def wait(self, event: threading.Event, timeout: float) -> bool:
+        """Wait until `event` is set (True) or `timeout` seconds have passed (False)."""
+        ...
+
+
+class SystemClock:
+    monotonic = staticmethod(time.monotonic)
+
+    def wait(self, event: threading.Event, timeout: float) -> bool:
+        return event.wait(min(timeout, threading.TIMEOUT_MAX))
+
+
+class Delivery(Generic[T]):
+    """Exports batches and keeps their accounts. `failures` counts the batches that failed so far.
+
+    Whoever takes a batch out of a queue has counted its records as created; here they are settled.
+    """
+
+    def __init__(
+        self, exporter: BatchExporter[T], ledger: Ledger, clock: Clock, export_timeout: float
+    ) -> None:
+        if not export_timeout > 0:
+            raise ValueError(f"export timeout must be more than 0 seconds, not {export_timeout}")
+        self._exporter = exporter
+        self._ledger = ledger
+        self._clock = clock
+        self._export_timeout = export_timeout
+        self._failing, self._rejecting = _Quietly(clock), _Quietly(clock)
+        self.failures = 0
+
+    def deliver(self, batch: Sequence[T], count: int) -> None:
+        """Export a batch of `count` records and settle it. Never raises."""
+        deadline = self.deadline()
+        process = os.getpid()
+        answer: Any = None
+        error: BaseException | None = None
+        try:
+            answer = self._exporter.export(batch, deadline)
+        except (Exception, SystemExit) as raised:
+            # The exporter may be anybody's. Whatever it does, the worker and the accounts go on.
+            error = raised
+        if os.getpid() != process:
+            return  # it forked: the batch is the parent's to account for
+        if error is None:
+            self.answered(count, answer)
+        else:
+            self.failed(count, error, deadline)
+
+    def deadline(self) -> float:
+        """When an export that begins now must be over."""
+        return self._clock.monotonic() + self._export_timeout
+
+    def answered(self, count: int, answer: Any) -> None:
+        """Settle a batch of `count` records by what the exporter returned."""
+        if not isinstance(answer, Accepted):
+            self.failed(count, TypeError(f"the exporter returned {answer!r}, not Accepted"))
+            return
+        rejected = min(max(answer.rejected, 0), count)
+        self._ledger.delivered(count - rejected)
+        self._ledger.rejected(rejected)
+        if rejected or answer.message:
+            self._rejecting.warn(f"{rejected} of {count} records rejected: {answer.message}")
+
+    def failed(self, count: int, error: BaseException, deadline: float | None = None) -> None:
+        """Settle a batch of `count` records that failed with `error`."""
+        if isinstance(error, Unavailable) and error.maybe_delivered:
+            self._ledger.unknown(count)
+        elif deadline is not None and self._clock.monotonic() >= deadline:
+            self._ledger.dropped(TIMEOUT, count)
+        else:
+            self._ledger.dropped(EXPORT_FAILED, count)
+        self.failures += 1
+        reason = str(error) or type(error).__name__
+        self._failing.warn(f"export of {count} records failed: {reason}")
+
+    def close(self) -> None:
+        """Release the exporter."""
+        try:
+            self._exporter.shutdown()
+        except Exception:
+            log.exception("the exporter failed to shut down")
+
+
+class _Quietly:
+    """Logs one kind of trouble, at most once in `QUIET` seconds."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._said_at = -QUIET
+        self._unsaid = 0
+
+    def warn(self, message: str) -> None:
+        now = self._clock.monotonic()
+        if now - self._said_at < QUIET:
+            self._unsaid += 1
+            return
+        more = f" ({self._unsaid} more batches since the last report)" if self._unsaid else ""
+        log.warning("%s%s", message, more)
+        self._said_at, self._unsaid = now, 0
