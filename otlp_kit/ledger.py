@@ -117,11 +117,16 @@ class Ledger:
             dropped = {reason: n for reason, n in self._dropped.items() if n}
         return Totals(**counts, dropped=MappingProxyType(dropped))
 
-    def begin_anew(self) -> None:
-        """Count from zero, in the child of a fork: the parent keeps its own accounts."""
+    def begin_anew(self, *, queued: int = 0) -> None:
+        """Count from zero, in the child of a fork.
+
+        What was inside, `queued` among it, is the parent's to deliver: here it came and was dropped.
+        """
         self._lock = threading.Lock()  # another thread of the parent may have held it
+        inside = self.totals(queued=queued).inside
         self._counts.clear()
         self._dropped.clear()
+        self.turned_away(FORK, inside)
 
     def _add(self, fate: str, count: int) -> None:
         with self._lock:

@@ -17,7 +17,7 @@ import logging
 import threading
 from typing import Generic, TypeVar
 
-from otlp_kit.ledger import ALREADY_SHUTDOWN, FORK, QUEUE_FULL, TIMEOUT, Ledger, Totals
+from otlp_kit.ledger import ALREADY_SHUTDOWN, QUEUE_FULL, TIMEOUT, Ledger, Totals
 from otlp_kit.processors.buffer import BatchBuffer, WhenFull
 from otlp_kit.processors.delivery import BatchExporter, Clock, Delivery, SystemClock
 from otlp_kit.processors.forking import begin_anew_in_child
@@ -188,9 +188,7 @@ class BatchProcessor(Generic[T]):
 
     def begin_anew(self) -> None:
         """In the child of a fork: own workers, an empty queue, accounts of its own."""
-        inherited = len(self._buffer.clear())
-        self._ledger.begin_anew()
-        self._ledger.turned_away(FORK, inherited)
+        self._ledger.begin_anew(queued=len(self._buffer.clear()))
         self._start()
 
     def __repr__(self) -> str:

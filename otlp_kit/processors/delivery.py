@@ -1,6 +1,7 @@
 """From a batch to its fate: one export within its deadline, written into the ledger.
 
-`Delivery` is what every processor does with a batch, however it waits for one. Each record meets
+`Delivery` is what every processor with threads does with a batch, however it waits for one;
+`Accounts` is the half of it that does not wait. Each record meets
 exactly one fate: acknowledged, rejected one by one, given up with a reason, or unknown (sent, never
 answered). It does not retry: an exporter that can try again does so within the deadline.
 
@@ -13,7 +14,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from otlp_kit.ledger import EXPORT_FAILED, TIMEOUT, Ledger
@@ -59,27 +60,57 @@ class SystemClock:
         return event.wait(min(timeout, threading.TIMEOUT_MAX))
 
 
-class Delivery(Generic[T]):
-    """Exports batches and keeps their accounts. `failures` counts the batches that failed so far.
+class Accounts:
+    """Settles batches by how their export ended. `failures` counts those that failed so far.
 
     Whoever takes a batch out of a queue has counted its records as created; here they are settled.
     """
+
+    def __init__(self, ledger: Ledger, monotonic: Callable[[], float]) -> None:
+        self._ledger = ledger
+        self._monotonic = monotonic
+        self._failing, self._rejecting = _Quietly(monotonic), _Quietly(monotonic)
+        self.failures = 0
+
+    def answered(self, count: int, answer: Any) -> None:
+        """Settle a batch of `count` records by what the exporter returned."""
+        if not isinstance(answer, Accepted):
+            self.failed(count, TypeError(f"the exporter returned {answer!r}, not Accepted"))
+            return
+        rejected = min(max(answer.rejected, 0), count)
+        self._ledger.delivered(count - rejected)
+        self._ledger.rejected(rejected)
+        if rejected or answer.message:
+            self._rejecting.warn(f"{rejected} of {count} records rejected: {answer.message}")
+
+    def failed(self, count: int, error: BaseException, deadline: float | None = None) -> None:
+        """Settle a batch of `count` records that failed with `error`, perhaps after its deadline."""
+        if isinstance(error, Unavailable) and error.maybe_delivered:
+            self._ledger.unknown(count)
+        elif deadline is not None and self._monotonic() >= deadline:
+            self._ledger.dropped(TIMEOUT, count)
+        else:
+            self._ledger.dropped(EXPORT_FAILED, count)
+        self.failures += 1
+        reason = str(error) or type(error).__name__
+        self._failing.warn(f"export of {count} records failed: {reason}")
+
+
+class Delivery(Accounts, Generic[T]):
+    """Exports batches through an exporter that blocks, and settles them."""
 
     def __init__(
         self, exporter: BatchExporter[T], ledger: Ledger, clock: Clock, export_timeout: float
     ) -> None:
         if not export_timeout > 0:
             raise ValueError(f"export timeout must be more than 0 seconds, not {export_timeout}")
+        super().__init__(ledger, clock.monotonic)
         self._exporter = exporter
-        self._ledger = ledger
-        self._clock = clock
         self._export_timeout = export_timeout
-        self._failing, self._rejecting = _Quietly(clock), _Quietly(clock)
-        self.failures = 0
 
     def deliver(self, batch: Sequence[T], count: int) -> None:
         """Export a batch of `count` records and settle it. Never raises."""
-        deadline = self.deadline()
+        deadline = self._monotonic() + self._export_timeout
         process = os.getpid()
         answer: Any = None
         error: BaseException | None = None
@@ -95,33 +126,6 @@ class Delivery(Generic[T]):
         else:
             self.failed(count, error, deadline)
 
-    def deadline(self) -> float:
-        """When an export that begins now must be over."""
-        return self._clock.monotonic() + self._export_timeout
-
-    def answered(self, count: int, answer: Any) -> None:
-        """Settle a batch of `count` records by what the exporter returned."""
-        if not isinstance(answer, Accepted):
-            self.failed(count, TypeError(f"the exporter returned {answer!r}, not Accepted"))
-            return
-        rejected = min(max(answer.rejected, 0), count)
-        self._ledger.delivered(count - rejected)
-        self._ledger.rejected(rejected)
-        if rejected or answer.message:
-            self._rejecting.warn(f"{rejected} of {count} records rejected: {answer.message}")
-
-    def failed(self, count: int, error: BaseException, deadline: float | None = None) -> None:
-        """Settle a batch of `count` records that failed with `error`."""
-        if isinstance(error, Unavailable) and error.maybe_delivered:
-            self._ledger.unknown(count)
-        elif deadline is not None and self._clock.monotonic() >= deadline:
-            self._ledger.dropped(TIMEOUT, count)
-        else:
-            self._ledger.dropped(EXPORT_FAILED, count)
-        self.failures += 1
-        reason = str(error) or type(error).__name__
-        self._failing.warn(f"export of {count} records failed: {reason}")
-
     def close(self) -> None:
         """Release the exporter."""
         try:
@@ -133,13 +137,13 @@ class Delivery(Generic[T]):
 class _Quietly:
     """Logs one kind of trouble, at most once in `QUIET` seconds."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
         self._said_at = -QUIET
         self._unsaid = 0
 
     def warn(self, message: str) -> None:
-        now = self._clock.monotonic()
+        now = self._monotonic()
         if now - self._said_at < QUIET:
             self._unsaid += 1
             return
