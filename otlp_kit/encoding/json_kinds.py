@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from otlp_kit.encoding.protobuf_common import MAX_DEPTH
+from otlp_kit.encoding.protobuf_common import MAX_DEPTH, key_utf8
 from otlp_kit.encoding.protobuf_read import DecodeError
 from otlp_kit.encoding.repair import as_text, count, whole, without_surrogates
 
@@ -179,7 +179,7 @@ def write_attributes(
     attributes: Mapping[str, Any], inside: tuple[int, ...] = ()
 ) -> list[dict[str, Any]]:
     return [
-        {"key": clean(as_text(key)), "value": write_value(value, inside)}
+        {"key": key_utf8(key).decode(), "value": write_value(value, inside)}
         for key, value in attributes.items()
     ]
 

@@ -36,7 +36,7 @@ from otlp_kit.encoding.json_kinds import (
     listed,
     object_of,
 )
-from otlp_kit.encoding.protobuf_read import MAX_PARTS, DecodeError, TooManyParts
+from otlp_kit.encoding.protobuf_read import MAX_PARTS, DecodeError, TooManyParts, warn_of_references
 from otlp_kit.encoding.repair import fitting
 from otlp_kit.model import (
     Buckets,
@@ -319,6 +319,8 @@ def decode_json(signal: Signal, body: bytes) -> list[Any]:
         request = json.loads(body, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise DecodeError(f"not JSON: {error}") from None
+    if b'trindex"' in body:  # stringValueStrindex, keyStrindex: unknown fields, and worth a word
+        warn_of_references()
     outer, inner, items, kind = RECORDS[signal.name]
     records = []
     try:

@@ -19,7 +19,13 @@ import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
-from otlp_kit.encoding.repair import as_text, count, fitting, without_surrogates
+from otlp_kit.encoding.repair import (
+    as_text,
+    count,
+    fitting,
+    key_without_surrogates,
+    without_surrogates,
+)
 from otlp_kit.model import Resource, Scope
 
 MAX_DEPTH = 30
@@ -67,6 +73,15 @@ def utf8(text: str) -> bytes:
         return without_surrogates(text).encode()
 
 
+def key_utf8(key: Any) -> bytes:
+    """A key of attributes, as `utf8`; different keys stay different."""
+    text = as_text(key)
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return key_without_surrogates(text).encode()
+
+
 class Frames(dict[tuple[str, Any, int], bytes]):
     """What stands before the value of an attribute, by (key, type of value, length of value).
 
@@ -81,7 +96,7 @@ class Frames(dict[tuple[str, Any, int], bytes]):
         key, kind, size = triple
         head = _ANY_VALUE_HEADS[kind](size)
         any_value_size = len(head) + size
-        name = utf8(as_text(key))
+        name = key_utf8(key)
         key_field = sized(b"\x0a", name) if name else b""
         value_field = b"\x12" + varint(any_value_size) + head
         length = varint(len(key_field) + len(value_field) + size)
@@ -152,17 +167,18 @@ def any_value(value: Any, inside: tuple[int, ...] = ()) -> bytes:
             return b""
         inside = (*inside, id(value))
         if isinstance(value, Mapping):
-            pairs = (key_value(as_text(key), item, inside) for key, item in value.items())
+            pairs = (key_value(key, item, inside) for key, item in value.items())
             return sized(b"\x32", b"".join(sized(b"\x0a", pair) for pair in pairs))
         items = (any_value(item, inside) for item in value)
         return sized(b"\x2a", b"".join(sized(b"\x0a", item) for item in items))
     return sized(b"\x0a", utf8(as_text(value)))
 
 
-def key_value(key: str, value: Any, inside: tuple[int, ...]) -> bytes:
+def key_value(key: Any, value: Any, inside: tuple[int, ...]) -> bytes:
     """The body of a `KeyValue` message."""
+    name = key_utf8(key)
     value_field = sized(b"\x12", any_value(value, inside))
-    return sized(b"\x0a", utf8(key)) + value_field if key else value_field
+    return sized(b"\x0a", name) + value_field if name else value_field
 
 
 RESOURCE_ATTRIBUTES = Frames(b"\x0a")

@@ -14,6 +14,7 @@ Specification: https://protobuf.dev/programming-guides/encoding/
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Callable, Iterator
 from functools import cached_property
@@ -22,13 +23,14 @@ from typing import Any, TypeAlias, TypeVar
 from otlp_kit.model import Attributes, Resource, Scope
 
 Record = TypeVar("Record")
+log = logging.getLogger(__name__)
 
 MAX_LEVEL = 100
 """How deep messages may be nested below the request, as in the official libraries."""
 
-MAX_PARTS = 2_000_000
-"""Messages in a request: an attribute takes two. The most that they can take in memory is then 300
-MB; 40 MB of ordinary spans stay below it, a usual batch a hundredfold."""
+MAX_PARTS = 1_000_000
+"""Messages in a request: an attribute takes two. The most that they can take in memory is then 150
+MB; 20 MB of ordinary spans stay below it, a usual batch eightyfold."""
 
 RECORD_PARTS = 4
 """What a record or data point counts for besides its message: the object is that much larger."""
@@ -52,10 +54,11 @@ class TooManyParts(DecodeError):
 
 
 class _Budget:
-    """The parts that may still be read of one request."""
+    """The parts that may still be read of one request, and what its sender should hear of."""
 
     def __init__(self, parts: int) -> None:
         self.parts = parts
+        self.references = 0
 
     def take(self, parts: int) -> None:
         self.parts -= parts
@@ -222,6 +225,8 @@ def read_attribute(data: bytes, level: Level, into: Attributes) -> None:
             key = text(raw)
         elif tag == 0x12:
             held = read_any_value(raw, level.below, held)
+        elif tag == 0x18:
+            level.budget.references += 1
     into[key] = held[1]
 
 
@@ -254,6 +259,7 @@ def read_any_value(data: bytes, level: Level, held: Held = NOTHING) -> Held:
         elif tag == 0x3A:
             held = tag, raw
         elif tag == 0x40:
+            level.budget.references += 1
             held = tag, None
     return held
 
@@ -298,6 +304,13 @@ def read_groups(
     for tag, raw in fields(body, top):
         if tag == 0x0A:
             yield from _read_resource_group(raw, top.below, read)
+    if top.budget.references:
+        warn_of_references()
+
+
+def warn_of_references() -> None:
+    """Indices into a string table belong to profiles; in other signals they point nowhere."""
+    log.warning("a request refers to a string table, which only profiles have: read as empty")
 
 
 def _read_resource_group(

@@ -115,9 +115,9 @@ def _histogram(data: bytes, level: Level) -> HistogramPoint:
         elif tag == 0x29:
             [point.sum] = unpack_double(raw)
         elif tag in (0x32, 0x31):  # packed, or one by one
-            point.bucket_counts += _packed64(raw, "Q")
+            point.bucket_counts += _packed64(raw, "Q", level)
         elif tag in (0x3A, 0x39):
-            point.explicit_bounds += _packed64(raw, "d")
+            point.explicit_bounds += _packed64(raw, "d", level)
         elif tag == 0x42:
             point.exemplars.append(_exemplar(raw, level.below))
         elif tag == 0x4A:
@@ -229,7 +229,8 @@ def _zigzag(number: int) -> int:
     return number >> 1 ^ -(number & 1)
 
 
-def _packed64(raw: bytes, kind: str) -> list[Any]:
+def _packed64(raw: bytes, kind: str, level: Level) -> list[Any]:
+    level.budget.take(len(raw) // 16)  # two numbers take about as much memory as a part
     if len(raw) % 8:
         raise DecodeError("a packed list of 64-bit numbers ends in the middle of one")
     return list(struct.unpack(f"<{len(raw) // 8}{kind}", raw))

@@ -1,6 +1,6 @@
 """What the protocol cannot hold is replaced, and counted; the batch around it lives.
 
-The encoders call this where they meet it: half of a surrogate pair becomes U+FFFD, an integer beyond
+The encoders call this where they meet it: half of a surrogate pair becomes U+FFFD (in a key it is written out), an integer beyond
 64 bits its decimal text (hexadecimal if it has thousands of digits), an object of another type its
 `str()`, or the name of its type if that fails. `repaired` does the same for the fields of a record:
 a number is cut to what its field holds, and another type becomes the field's.
@@ -64,6 +64,15 @@ def without_surrogates(text: str) -> str:
     """`text` with U+FFFD for each half of a surrogate pair, which UTF-8 cannot hold."""
     count()
     return _SURROGATE.sub("\ufffd", text)
+
+
+def key_without_surrogates(text: str) -> str:
+    """`text` with each half of a surrogate pair written out, as `\\ud83d`.
+
+    Keys must stay different from one another, which one replacement for all would not ensure.
+    """
+    count()
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def whole(number: Any, bits: int, *, signed: bool = False) -> int:

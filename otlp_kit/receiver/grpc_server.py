@@ -29,6 +29,9 @@ CODES = {
 }
 """The gRPC code for each way in which the service refuses; the rest is INTERNAL."""
 
+MAX_CALLS = 100
+"""Calls at once; grpcio holds the message of each in memory, and refuses any more."""
+
 GRACE = 3.0
 """Seconds that open calls get to finish at shutdown."""
 
@@ -38,10 +41,11 @@ DETAILS = "grpc-status-details-bin"
 async def serve_grpc(service: Service, address: str, stop: asyncio.Event) -> None:
     """Serve OTLP/gRPC at `address` (`HOST:PORT`) until `stop` is set."""
     server = grpc.aio.server(
+        maximum_concurrent_rpcs=MAX_CALLS,
         options=[
             ("grpc.max_receive_message_length", service.max_body),
             ("grpc.so_reuseport", 0),  # two servers on one port would share its requests
-        ]
+        ],
     )
     # One worker: requests are decoded and stored one after the other, as behind the HTTP shell.
     with ThreadPoolExecutor(1, thread_name_prefix="otlp-kit-grpc") as worker:

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 import uvicorn
 
+from otlp_kit.receiver.http_protocol import PatientProtocol
 from otlp_kit.receiver.service import Refusal, Request, Response, Service
 
 Message: TypeAlias = MutableMapping[str, Any]
@@ -33,7 +34,7 @@ MAX_QUEUED = 1000
 """How many whole requests may wait for the worker. A later one would be answered too late anyway."""
 
 PATIENCE = 30.0
-"""Seconds without a byte of the body after which a sender is given up."""
+"""Seconds until a header must be whole, and without a byte of the body, until a sender is given up."""
 
 LINGER = 1.0
 """Seconds without a byte after which a sender that has its answer is no longer listened to."""
@@ -203,6 +204,7 @@ async def serve(apps: Sequence[tuple[App, socket.socket]], stop: asyncio.Event) 
 def _config(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
+        http=type("Protocol", (PatientProtocol,), {"patience": PATIENCE}),
         lifespan="off",
         ws="none",
         access_log=False,

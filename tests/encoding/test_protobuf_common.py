@@ -38,14 +38,15 @@ def read_back(attributes: dict[Any, Any]) -> dict[str, Any]:
 
 @given(st.text(st.characters()), st.text(st.characters()))
 def test_any_text_of_python_is_carried(key: str, value: str) -> None:
-    """Only surrogates change, each into U+FFFD, in keys, in values and inside values."""
+    """Only surrogates change: each into U+FFFD in values, written out in keys, which stay unique."""
 
     def healed(text: str) -> str:
         return "".join("\ufffd" if "\ud800" <= char <= "\udfff" else char for char in text)
 
-    expected = {healed(key): [healed(value), {healed(key): healed(value)}]}
+    name = key.encode("utf-8", "backslashreplace").decode()
+    expected = {name: [healed(value), {name: healed(value)}]}
     assert read_back({key: [value, {key: value}]}) == expected
-    assert read_back({key: value}) == {healed(key): healed(value)}
+    assert read_back({key: value}) == {name: healed(value)}
 
 
 @pytest.mark.parametrize("sign", [1, -1])

@@ -186,7 +186,7 @@ def test_a_value_that_cannot_be_encoded_does_not_cost_the_batch() -> None:
     [read] = from_request(ExportTraceServiceRequest.FromString(encode_spans([span])))
     assert read.name == "broken \ufffd name"
     assert read.attributes["surrogate"] == "a\ufffdb"
-    assert read.attributes["key \ufffd"] == 1
+    assert read.attributes["key \\ud800"] == 1
     assert read.attributes["huge"] == str(2**70)
     assert read.attributes["nested"] == [str(2**64), "\ufffd"]
     assert read.attributes["loop"] == ["in", "out", None, None]
