@@ -46,6 +46,7 @@ notebooks: setup
 
 bench: setup
 	$(BIN)/python -m benchmarks.encode
+	$(BIN)/python -m benchmarks.processor
 
 fuzz: setup
 	@$(PYTHON) tools/setup_env.py --fuzz

@@ -7,6 +7,7 @@ cardinality says how often an attribute's values repeat: `low` has a handful, `h
 from __future__ import annotations
 
 import random
+import time
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
@@ -14,6 +15,10 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import Link, SpanContext, SpanKind
+
+from otlp_kit.model import Event, Scope, Span
+from otlp_kit.model import Link as KitLink
+from otlp_kit.model import Resource as KitResource
 
 SPANS = 512
 CARDINALITIES = ("low", "mixed", "high")
@@ -39,6 +44,39 @@ def sdk_spans(cardinality: str) -> list[ReadableSpan]:
         span.add_event("cache miss", {"key": f"user:{chance.randrange(REPEATS[cardinality])}"})
         span.end()
     return list(memory.get_finished_spans())
+
+
+def kit_spans(cardinality: str) -> list[Span]:
+    """The same workload as records of this kit, made one by one as a program makes them."""
+    chance = random.Random(cardinality)
+    resource = KitResource(dict(RESOURCE))
+    scopes = [Scope(f"bench.scope.{i}", "1.0") for i in range(2)]
+    return [
+        Span(
+            name="GET /users/{id}",
+            trace_id=chance.randbytes(16),
+            span_id=chance.randbytes(8),
+            kind=2,
+            start_unix_nano=time.time_ns(),
+            end_unix_nano=time.time_ns(),
+            attributes=_attributes(chance, REPEATS[cardinality]),
+            links=[_link(number + 1)] if number % 10 < 3 else [],
+            events=[
+                Event(
+                    "cache miss",
+                    time.time_ns(),
+                    {"key": f"user:{chance.randrange(REPEATS[cardinality])}"},
+                )
+            ],
+            resource=resource,
+            scope=scopes[number % 2],
+        )
+        for number in range(SPANS)
+    ]
+
+
+def _link(number: int) -> KitLink:
+    return KitLink(number.to_bytes(16, "big"), number.to_bytes(8, "big"), "", {"reason": "retry"})
 
 
 def _attributes(chance: random.Random, repeats: int) -> dict[str, Any]:

@@ -61,7 +61,9 @@ def run(arguments: argparse.Namespace) -> int:
             left_out.append("lab: needs the notebooks of a checkout and the extra `lab`")
         if arguments.demo:
             shop_class()  # stops here if it cannot run
-        print(_welcome(rows, left_out, station), flush=True)
+        days, gigabytes = arguments.keep / 86_400, arguments.max_size / 1e9
+        kept = f"the latest {days:g} days of it, at most {gigabytes:g} GB (--keep, --max-size)"
+        print(_welcome(rows, left_out, station, kept), flush=True)
 
         async def main(stop: asyncio.Event) -> None:
             beside = [asyncio.create_task(_status_line(station, lab))]
@@ -86,13 +88,16 @@ def _run_shop(station: Station, ended: threading.Event) -> None:
             shop.order()
 
 
-def _welcome(rows: list[tuple[str, str, str]], left_out: list[str], station: Station) -> str:
+def _welcome(
+    rows: list[tuple[str, str, str]], left_out: list[str], station: Station, kept: str
+) -> str:
     width = max(len(link) for _, link, _ in rows)
     lines = ["", *(f"  {name:9} {link:{width}}  {what}" for name, link, what in rows)]
     lines += [f"  left out  {what}" for what in left_out]
     lines += [
         "",
         f"  data      {station.data}",
+        f"            {kept}",
         "",
         "Try first, in another terminal: any program that uses an official OpenTelemetry SDK, with",
         f"  OTEL_EXPORTER_OTLP_ENDPOINT={station.addresses['http']}",

@@ -15,9 +15,17 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
-from otlp_kit.ledger import ALREADY_SHUTDOWN, QUEUE_FULL, TIMEOUT, Ledger, Totals
+from otlp_kit.ledger import (
+    ALREADY_SHUTDOWN,
+    QUEUE_FULL,
+    SAMPLED_OUT,
+    TIMEOUT,
+    Ledger,
+    Totals,
+)
 from otlp_kit.processors.buffer import BatchBuffer, WhenFull
 from otlp_kit.processors.delivery import BatchExporter, Clock, Delivery, SystemClock
 from otlp_kit.processors.forking import begin_anew_in_child
@@ -42,8 +50,9 @@ class BatchProcessor(Generic[T]):
     `max_queue_size` and `max_batch_size` count records; `delay`, `export_timeout` and
     `block_timeout` are seconds. `when_full` says who gives way (`buffer.WhenFull`); with `block`,
     `emit` waits `block_timeout` for room. `in_flight` is how many batches are exported at once, by
-    as many threads; more than one only for an exporter that says `concurrent = True`. `ledger` is
-    one of the caller's, for this path alone. Raises `ValueError` for settings that contradict each
+    as many threads; more than one only for an exporter that says `concurrent = True`. `keep` is asked
+    by the worker, for each record, whether to export it; the others are counted as sampled out.
+    `ledger` is one of the caller's, for this path alone. Raises `ValueError` for settings that contradict each
     other.
 
     In the child of a fork it has workers of its own and begins with an empty queue: what was queued
@@ -61,6 +70,7 @@ class BatchProcessor(Generic[T]):
         when_full: WhenFull = "drop_newest",
         block_timeout: float = 1.0,
         in_flight: int = 1,
+        keep: Callable[[T], bool] | None = None,
         ledger: Ledger | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -82,6 +92,8 @@ class BatchProcessor(Generic[T]):
         self._delivery = Delivery(exporter, self._ledger, self._clock, export_timeout)
         self._block_timeout = block_timeout if when_full == "block" else 0.0
         self._in_flight = in_flight
+        self._keep = keep
+        self._max_batch_size = max_batch_size
         self._start()
         begin_anew_in_child(self)
 
@@ -93,7 +105,8 @@ class BatchProcessor(Generic[T]):
         self._flushes: list[_Flush] = []
         self._waiting_for_room: set[threading.Event] = set()
         self._exporting: dict[int, int] = {}  # `departed` before each batch that is on its way
-        self._swept = self._reported = False
+        self._enough = self._max_batch_size  # queued records with which the worker is called
+        self._called = self._swept = self._reported = False
         self._workers = [
             threading.Thread(target=self._run, name="otlp-kit-batch", daemon=True)
             for _ in range(self._in_flight)
@@ -104,13 +117,27 @@ class BatchProcessor(Generic[T]):
 
     def emit(self, record: T) -> None:
         """Take over `record`. Safe from any thread; waits for nothing but room, and never raises."""
-        if self._buffer.offer(record):
-            if self._buffer.has_full_batch and not self._wake.is_set():
-                self._wake.set()
-            if self._swept:
-                # Shutdown overtook this call between the offer and here: nobody else would look.
-                self._sweep(ALREADY_SHUTDOWN)
-        elif self._buffer.closed:
+        # `BatchBuffer.offer`, without the call: this runs on the thread of whoever ends a span.
+        buffer = self._buffer
+        queue = buffer.queue
+        depth = len(queue) + 1
+        if depth > buffer.room:
+            self._refused(record)
+            return
+        queue.append(record)
+        if depth >= self._enough and not self._called:
+            self._call_worker()
+
+    def _call_worker(self) -> None:
+        if self._swept:
+            # Shutdown overtook `emit` between its two checks: nobody else would look.
+            self._sweep(ALREADY_SHUTDOWN)
+        else:
+            self._called = True
+            self._wake.set()
+
+    def _refused(self, record: T) -> None:
+        if self._buffer.closed:
             self._ledger.turned_away(ALREADY_SHUTDOWN)
         elif not (self._block_timeout and self._found_room(record)):
             self._overflow(record)
@@ -140,8 +167,9 @@ class BatchProcessor(Generic[T]):
                 self._ledger.turned_away(ALREADY_SHUTDOWN)
             else:
                 self._ledger.turned_away(QUEUE_FULL, len(self._buffer.overflow(record)))
-        if self._buffer.has_full_batch and not self._wake.is_set():
-            self._wake.set()
+            enough = self._buffer.has_full_batch
+        if enough:
+            self._call_worker()
 
     def force_flush(self, timeout: float = 30.0) -> Outcome:
         """Export everything emitted before this call. Returns within `timeout` seconds."""
@@ -172,8 +200,7 @@ class BatchProcessor(Generic[T]):
         if self._is_worker():
             return Outcome.FAILED
         if not self._clock.wait(self._finished, timeout):
-            self._swept = True
-            self._sweep(TIMEOUT)
+            self._sweep_from_now_on(TIMEOUT)
             self._report()
             return Outcome.TIMED_OUT
         return self._outcome(failures)
@@ -205,8 +232,10 @@ class BatchProcessor(Generic[T]):
             clock.wait(self._wake, buffer.next_due(clock.monotonic()))
             # Cleared before the queue is looked at: a wake-up that comes later is for next time.
             self._wake.clear()
+            self._called = False
             while batch := self._take():
-                self._delivery.deliver(batch, len(batch))
+                if records := self._chosen(batch):
+                    self._delivery.deliver(records, len(records))
                 if self._workers is not workers:
                     return  # the exporter forked: this is the child, and has workers of its own
                 self._settled(batch)
@@ -215,8 +244,7 @@ class BatchProcessor(Generic[T]):
             self._running -= 1
             if self._running:
                 return
-        self._swept = True
-        self._sweep(ALREADY_SHUTDOWN)
+        self._sweep_from_now_on(ALREADY_SHUTDOWN)
         self._delivery.close()
         self._report()
         self._finished.set()
@@ -232,6 +260,13 @@ class BatchProcessor(Generic[T]):
                 if self._running > 1 and self._buffer.has_full_batch:
                     self._wake.set()  # there is more than this worker can take
             return batch
+
+    def _chosen(self, batch: list[T]) -> list[T]:
+        if self._keep is None:
+            return batch
+        chosen = [record for record in batch if self._keep(record)]
+        self._ledger.dropped(SAMPLED_OUT, len(batch) - len(chosen))
+        return chosen
 
     def _settled(self, batch: list[T]) -> None:
         with self._lock:
@@ -252,6 +287,11 @@ class BatchProcessor(Generic[T]):
         for room in self._waiting_for_room:
             room.set()
         self._waiting_for_room.clear()
+
+    def _sweep_from_now_on(self, reason: str) -> None:
+        # Whoever is still in `emit` looks after its record itself.
+        self._swept, self._enough, self._called = True, 0, False
+        self._sweep(reason)
 
     def _sweep(self, reason: str) -> None:
         """Give up what is queued: nobody will come for it."""

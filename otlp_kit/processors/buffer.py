@@ -3,7 +3,7 @@
 `BatchBuffer` is the batch processor without its thread: it knows no clock (time is an argument), no
 lock and no exporter. A driver calls it: a worker thread, an event loop, or a test.
 
-    buffer.offer(record)                   a producer brings a record; False: there is no room
+    buffer.offer(record)                   a producer brings a record; 0: there is no room
     buffer.overflow(record)                then who gives way? returns those that did
     buffer.next_due(now)                   how long the driver may sleep
     buffer.take(now)                       the next batch, empty while nothing has to leave
@@ -76,9 +76,10 @@ class BatchBuffer(Generic[T]):
         if when_full not in get_args(WhenFull):
             policies = ", ".join(get_args(WhenFull))
             raise ValueError(f"when_full must be one of {policies}, not {when_full!r}")
-        self._queue: deque[T] = deque()
+        # `offer` for a driver that cannot afford the call: both are read there, and written here.
+        self.queue: deque[T] = deque()
         self._capacity = capacity
-        self._room = capacity  # 0 once closed, so that one comparison serves both
+        self.room = capacity  # 0 once closed, so that one comparison serves both
         self._batch_size = batch_size
         self._delay = delay
         self._when_full = when_full
@@ -89,14 +90,16 @@ class BatchBuffer(Generic[T]):
         self._owed = 0  # how many of the oldest records leave even if they fill no batch
 
     def __len__(self) -> int:
-        return len(self._queue)
+        return len(self.queue)
 
-    def offer(self, record: T) -> bool:
-        """Queue `record`, or return False when the queue is full or closed."""
-        if len(self._queue) >= self._room:
-            return False
-        self._queue.append(record)
-        return True
+    def offer(self, record: T) -> int:
+        """Queue `record`; how many are queued now, or 0 when the queue is full or closed."""
+        queue = self.queue
+        depth = len(queue) + 1
+        if depth > self.room:
+            return 0
+        queue.append(record)
+        return depth
 
     def overflow(self, record: T) -> list[T]:
         """The queue had no room for `record`: the records that give way, this one among them or not.
@@ -108,30 +111,30 @@ class BatchBuffer(Generic[T]):
                 return []
             return [self._sampled(record) if self._when_full == "sample" else record]
         given_up: list[T] = []
-        while len(self._queue) >= self._capacity:
-            given_up.append(self._queue.popleft())
+        while len(self.queue) >= self._capacity:
+            given_up.append(self.queue.popleft())
         self._departed += len(given_up)
-        self._queue.append(record)
+        self.queue.append(record)
         return given_up
 
     def _sampled(self, record: T) -> T:
         """Which record gives way: `capacity` of all that came since the queue was full may stay."""
         self._came_while_full += 1
         place = int(self._chance() * (self._capacity + self._came_while_full))
-        if place >= len(self._queue):
+        if place >= len(self.queue):
             return record
-        given_up, self._queue[place] = self._queue[place], record
+        given_up, self.queue[place] = self.queue[place], record
         return given_up
 
     @property
     def has_full_batch(self) -> bool:
-        return len(self._queue) >= self._batch_size
+        return len(self.queue) >= self._batch_size
 
     def state(self, now: float) -> str:
         """One of the states in `TRANSITIONS`."""
         if self.closed:
-            return "draining" if self._queue else "closed"
-        return "ready" if self._queue and self.next_due(now) == 0 else "filling"
+            return "draining" if self.queue else "closed"
+        return "ready" if self.queue and self.next_due(now) == 0 else "filling"
 
     def next_due(self, now: float) -> float:
         """Seconds until `take` has something to do, unless a producer fills a batch before."""
@@ -141,7 +144,7 @@ class BatchBuffer(Generic[T]):
 
     def take(self, now: float) -> list[T]:
         """The records that leave now, oldest first: a batch, or an empty list."""
-        queue = self._queue
+        queue = self.queue
         if self.closed or now >= self._due_at:
             self._owed = len(queue)
             if not queue:
@@ -162,15 +165,15 @@ class BatchBuffer(Generic[T]):
 
     def flush(self) -> None:
         """Everything that is queued now leaves without further delay."""
-        self._owed = len(self._queue)
+        self._owed = len(self.queue)
 
     def close(self) -> None:
         """Take no more records; what is queued leaves without further delay."""
-        self._room = 0
+        self.room = 0
 
     @property
     def closed(self) -> bool:
-        return self._room == 0
+        return self.room == 0
 
     @property
     def capacity(self) -> int:
@@ -185,8 +188,8 @@ class BatchBuffer(Generic[T]):
     def clear(self) -> list[T]:
         """Give up what is queued, and return it to be accounted for."""
         given_up: list[T] = []
-        while self._queue:
-            given_up.append(self._queue.popleft())
+        while self.queue:
+            given_up.append(self.queue.popleft())
         self._departed += len(given_up)
         self._owed = 0
         return given_up

@@ -58,14 +58,20 @@ class Memory(threading.Thread):
         super().__init__(daemon=True)
         self._process = psutil.Process(pid)
         self._end = threading.Event()
+        self._lock = threading.Lock()
         self.start_mib = self.peak_mib = self.now()
 
     def now(self) -> int:
         return int(self._process.memory_info().rss // MIB)
 
+    def begin(self) -> None:
+        """Forget the peak so far."""
+        with self._lock:
+            self.peak_mib = self.now()
+
     def run(self) -> None:
         while not self._end.wait(0.01):
-            with suppress(psutil.NoSuchProcess):
+            with suppress(psutil.NoSuchProcess), self._lock:
                 self.peak_mib = max(self.peak_mib, self.now())
 
     def stop(self) -> None:

@@ -70,7 +70,7 @@ class Bench:
     def case(self, name: str, most: int = MAX_GROWTH) -> Iterator[None]:
         """Around what a hostile client does: nobody else may notice."""
         before = [client.acknowledged for client in self.healthy]
-        self.memory.peak_mib = self.memory.now()
+        self.memory.begin()
         yield
         for client, count in zip(self.healthy, before, strict=True):
             self._until(lambda c=client, n=count: c.acknowledged > n + 2 or c.errors)

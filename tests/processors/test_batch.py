@@ -7,6 +7,7 @@ import logging
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -357,16 +358,13 @@ def test_a_record_that_comes_in_behind_a_shutdown_is_counted(
 ) -> None:
     """Its thread found room, and slept until everything was over: nobody else would look."""
     processor = quick(Recorder())
-    offer = processor._buffer.offer
 
-    def found_room_then_slept(record: int) -> bool:
-        assert processor.shutdown() is Outcome.FLUSHED
-        processor._buffer._room = 1
-        taken = offer(record)
-        processor._buffer.close()
-        return taken
+    class Sleepy(deque[int]):
+        def append(self, record: int) -> None:
+            assert processor.shutdown() is Outcome.FLUSHED
+            super().append(record)
 
-    monkeypatch.setattr(processor._buffer, "offer", found_room_then_slept)
+    monkeypatch.setattr(processor._buffer, "queue", Sleepy())
     processor.emit(1)
     assert str(processor.totals()) == "created 1 = dropped 1 (already_shutdown 1)"
 
@@ -593,6 +591,17 @@ def test_several_workers_lose_nothing_and_send_nothing_twice() -> None:
     assert processor.force_flush() is Outcome.FLUSHED
     assert sum(map(len, exporter.batches)) == 20_000
     assert processor.shutdown() is Outcome.FLUSHED
+
+
+@pytest.mark.spec("SDK-P2")
+def test_what_is_not_to_be_kept_is_counted_and_not_exported() -> None:
+    """The worker asks, so that whoever emits need not."""
+    exporter = Recorder()
+    processor = quick(exporter, keep=lambda number: number > 7)
+    emit_many(processor, 12)
+    assert processor.shutdown() is Outcome.FLUSHED
+    assert sum(map(len, exporter.batches)) == 4
+    assert str(processor.totals()) == "created 12 = delivered 4 + dropped 8 (sampled_out 8)"
 
 
 @pytest.mark.parametrize("answer", [None, True, "ok"])

@@ -36,7 +36,7 @@ class BufferMachine(RuleBasedStateMachine):
     @rule()
     def offer(self) -> None:
         before, closed = self.buffer.state(self.now), self.buffer.closed
-        taken = self.buffer.offer(self.number)
+        taken = self.buffer.offer(self.number) > 0
         assert taken == (not closed and len(self.waiting) < CAPACITY)
         if not taken:
             assert self.buffer.state(self.now) == before
