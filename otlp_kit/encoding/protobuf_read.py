@@ -32,6 +32,9 @@ MAX_PARTS = 1_000_000
 """Messages in a request: an attribute takes two. The most that they can take in memory is then 150
 MB; 20 MB of ordinary spans stay below it, a usual batch eightyfold."""
 
+MAX_FIELDS = 4 * MAX_PARTS
+"""Fields in a request, those that nobody knows included: they take no memory, but time."""
+
 RECORD_PARTS = 4
 """What a record or data point counts for besides its message: the object is that much larger."""
 
@@ -58,6 +61,7 @@ class _Budget:
 
     def __init__(self, parts: int) -> None:
         self.parts = parts
+        self.fields = MAX_FIELDS
         self.references = 0
 
     def take(self, parts: int) -> None:
@@ -86,10 +90,15 @@ def fields(data: bytes, level: Level) -> Iterator[Field]:
 
     One at a time: a list would take 35 times the memory of a message made of tiny fields.
     """
-    level.budget.take(1)
+    budget = level.budget
+    budget.take(1)
     position, end = 0, len(data)
+    most, count = budget.fields, 0
     try:
         while position < end:
+            count += 1
+            if count > most:
+                raise TooManyParts("the request has too many fields; send it as several")
             tag = data[position]
             position += 1
             if tag > 127:
@@ -128,6 +137,7 @@ def fields(data: bytes, level: Level) -> Iterator[Field]:
         raise DecodeError("the message is truncated") from None
     if position > end:
         raise DecodeError("the message is truncated")
+    budget.fields -= count
 
 
 def varint(data: bytes, position: int) -> tuple[int, int]:

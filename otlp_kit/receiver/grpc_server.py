@@ -29,8 +29,12 @@ CODES = {
 }
 """The gRPC code for each way in which the service refuses; the rest is INTERNAL."""
 
-MAX_CALLS = 100
-"""Calls at once; grpcio holds the message of each in memory, and refuses any more."""
+MAX_AGE = 300
+"""Seconds after which a connection is asked to go, and its client to open another: half a call, sent
+and left, is not held for ever. grpcio bounds the size of a call, and not how many there are."""
+
+PATIENCE = 30
+"""Seconds that calls of such a connection get to finish."""
 
 GRACE = 3.0
 """Seconds that open calls get to finish at shutdown."""
@@ -41,9 +45,10 @@ DETAILS = "grpc-status-details-bin"
 async def serve_grpc(service: Service, address: str, stop: asyncio.Event) -> None:
     """Serve OTLP/gRPC at `address` (`HOST:PORT`) until `stop` is set."""
     server = grpc.aio.server(
-        maximum_concurrent_rpcs=MAX_CALLS,
         options=[
             ("grpc.max_receive_message_length", service.max_body),
+            ("grpc.max_connection_age_ms", MAX_AGE * 1000),
+            ("grpc.max_connection_age_grace_ms", PATIENCE * 1000),
             ("grpc.so_reuseport", 0),  # two servers on one port would share its requests
         ],
     )
