@@ -110,18 +110,24 @@ def _box(meta: dict[str, Any], href: Any) -> str:
         ]
         rows.append(("Code", " ".join(links)))
     if exercise := meta.get("exercise"):
-        where = (
-            f'<a href="{exercise}">at the end of this page</a>'
-            if exercise.startswith("#")
-            else f"<code>{escape(exercise)}</code>, checked in the notebook"
-        )
-        rows.append(("Exercise", where))
+        rows.append(("Exercise", _exercise(exercise)))
     if concepts := meta.get("concepts"):
         terms = "".join(map(_concept, concepts))
         names = ", ".join(name.replace("-", " ") for name in concepts)
         rows.append(("Concepts", f"<details><summary>{names}</summary><dl>{terms}</dl></details>"))
     body = "".join(f"<div><span>{name}</span><div>{text}</div></div>" for name, text in rows)
     return f'<div class="about">{body}</div>'
+
+
+def _exercise(exercise: str) -> str:
+    """Where it is: a heading of the page, or a checker, in a notebook or for the reader to import."""
+    if exercise.startswith("#"):
+        return f'<a href="{exercise}">at the end of this page</a>'
+    checker = f"<code>{escape(exercise)}</code>"
+    for notebook in sorted(Path("notebooks").glob("*.py")):
+        if f"{exercise}(" in notebook.read_text(encoding="utf-8"):
+            return f"{checker}, checked in notebook {notebook.name[:2]}"
+    return f"{checker}, checked where you run it"
 
 
 def _concept(name: str) -> str:

@@ -16,7 +16,13 @@ import pytest
 from tests.browser.conftest import Visit
 
 ROOT = Path(__file__).resolve().parents[2]
-DRAWN = ["", "learn/first-span/", "concepts/processor/"]
+DRAWN = [
+    "",
+    "learn/first-span/",
+    "learn/three-signals/",
+    "concepts/metrics-model/",
+    "concepts/processor/",
+]
 """Pages that have a diagram."""
 # The theme draws into closed shadow roots; opened, a test can look inside.
 OPEN_SHADOWS = """
