@@ -135,10 +135,17 @@ def seeds() -> list[bytes]:
     kinds = ("sum", "histogram", "exponential_histogram", "summary")
     records: dict[str, list[Any]] = {
         TRACES.name: [
-            Span(name="GET /", trace_id=b"t" * 16, span_id=b"s" * 8, start_unix_nano=1,
-                 end_unix_nano=2, attributes={"k": ["v", 1]}, events=[Event("e", 1)],
-                 links=[Link(b"t" * 16, b"l" * 8)]),
-        ],  # fmt: skip
+            Span(
+                name="GET /",
+                trace_id=b"t" * 16,
+                span_id=b"s" * 8,
+                start_unix_nano=1,
+                end_unix_nano=2,
+                attributes={"k": ["v", 1]},
+                events=[Event("e", 1)],
+                links=[Link(b"t" * 16, b"l" * 8)],
+            ),
+        ],
         LOGS.name: [LogRecord(body={"a": [1, 2.5, b"x", True, None]}, attributes={"k": "v"})],
         METRICS.name: [
             Metric(name=kind, kind=kind, points=[point])
@@ -190,7 +197,11 @@ def main() -> int:
         "print_final_stats": 1,
     }
     flags = [f"-{name}={value}" for name, value in options.items()]
-    command = [sys.executable, "-c", f"from tools.fuzz import fuzz; fuzz({[*flags, str(corpus)]!r})"]
+    command = [
+        sys.executable,
+        "-c",
+        f"from tools.fuzz import fuzz; fuzz({[*flags, str(corpus)]!r})",
+    ]
     return subprocess.run(command).returncode
 
 
