@@ -47,6 +47,7 @@ notebooks: setup
 bench: setup
 	$(BIN)/python -m benchmarks.encode
 	$(BIN)/python -m benchmarks.processor
+	$(BIN)/python -m benchmarks.exit_matrix
 
 fuzz: setup
 	@$(PYTHON) tools/setup_env.py --fuzz

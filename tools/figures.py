@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from textwrap import wrap
 
+from benchmarks import exit_matrix as exits
 from otlp_kit.processors.buffer import TRANSITIONS
+from tools import facts
 
 
 def processor_states() -> str:
@@ -25,3 +27,8 @@ def processor_states() -> str:
     ends = {after for _, _, after in TRANSITIONS} - {state for state, _, _ in TRANSITIONS}
     lines += [f"    {state} --> [*]" for state in sorted(ends)]
     return "\n".join(lines)
+
+
+def exit_matrix() -> str:
+    """What became of the spans at each end of a process, as the last run of the benchmark saw it."""
+    return exits.table({name: fact.value for name, fact in facts.load().items()})

@@ -22,7 +22,8 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools import facts, pages, sources  # noqa: E402
+from otlp_kit.cli.items import Kit  # noqa: E402
+from tools import facts, pages, registry, sources  # noqa: E402
 
 FACTS = "reference/facts.md"
 SPECIFICATIONS = {
@@ -47,6 +48,8 @@ def on_files(files: Files, config: Any) -> Files:
     icon = (ROOT / "otlp_kit/views/js/icon.svg").read_text("utf-8")
     files.append(File.generated(config, "assets/icon.svg", content=icon))
     files.append(File.generated(config, FACTS, content=facts.page(facts.load())))
+    items = registry.text(Kit.here())
+    files.append(File.generated(config, "reference/registry.json", content=items))
     for path in sorted(_shown_sources(files)):
         files.append(
             File.generated(

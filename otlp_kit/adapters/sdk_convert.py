@@ -10,7 +10,7 @@ out.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource as SdkResource
@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, TraceFlags, TraceState
 
+from otlp_kit.adapters.sdk_owners import listed, to_resource, to_scope
 from otlp_kit.encoding.protobuf_common import (
     Append,
     Envelope,
@@ -39,7 +40,7 @@ from otlp_kit.encoding.protobuf_spans import (
     write_status,
 )
 from otlp_kit.encoding.repair import UNFIT, repaired
-from otlp_kit.model import Event, Link, Resource, Scope, Span
+from otlp_kit.model import Event, Link, Span
 
 HAS_IS_REMOTE = 0x100
 IS_REMOTE = 0x200
@@ -162,7 +163,6 @@ def _scope_key(scope: InstrumentationScope | None) -> Key:
 def to_span(span: ReadableSpan) -> Span:
     """The same span as a record: what a receiver would decode from `encode_spans([span])`."""
     context, parent = span.get_span_context(), span.parent
-    scope = span.instrumentation_scope
     return Span(
         name=span.name,
         trace_id=context.trace_id.to_bytes(16, "big") if context else b"",
@@ -171,9 +171,9 @@ def to_span(span: ReadableSpan) -> Span:
         start_unix_nano=span.start_time or 0,
         end_unix_nano=span.end_time or 0,
         kind=span.kind.value + KIND_ON_THE_WIRE,
-        attributes=_listed(span.attributes),
+        attributes=listed(span.attributes),
         events=[
-            Event(e.name, e.timestamp, _listed(e.attributes), e.dropped_attributes)
+            Event(e.name, e.timestamp, listed(e.attributes), e.dropped_attributes)
             for e in span.events
         ],
         links=[
@@ -181,7 +181,7 @@ def to_span(span: ReadableSpan) -> Span:
                 link.context.trace_id.to_bytes(16, "big"),
                 link.context.span_id.to_bytes(8, "big"),
                 _header(link.context.trace_state),
-                _listed(link.attributes),
+                listed(link.attributes),
                 link.dropped_attributes,
                 _flags(link.context.trace_flags, link.context),
             )
@@ -194,21 +194,6 @@ def to_span(span: ReadableSpan) -> Span:
         dropped_attributes_count=span.dropped_attributes,
         dropped_events_count=span.dropped_events,
         dropped_links_count=span.dropped_links,
-        resource=Resource(_listed(span.resource.attributes), span.resource.schema_url or ""),
-        scope=Scope(
-            scope.name, scope.version or "", _listed(scope.attributes), scope.schema_url or ""
-        )
-        if scope
-        else Scope(),
+        resource=to_resource(span.resource),
+        scope=to_scope(span.instrumentation_scope),
     )
-
-
-def _listed(value: Any) -> Any:
-    """The SDK freezes sequences into tuples and maps into its own type; records hold plain ones."""
-    if value is None:
-        return {}
-    if isinstance(value, Mapping):
-        return {key: None if item is None else _listed(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [None if item is None else _listed(item) for item in value]
-    return value

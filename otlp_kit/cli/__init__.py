@@ -10,12 +10,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from otlp_kit import __version__
-from otlp_kit.cli import cmd_demo, cmd_serve, cmd_show, cmd_sql, cmd_traces, cmd_up
 from otlp_kit.cli.options import Stop
 
-COMMANDS = (cmd_up, cmd_serve, cmd_demo, cmd_traces, cmd_show, cmd_sql)
+COMMANDS = ("up", "serve", "demo", "traces", "show", "sql", "copy")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -25,8 +25,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"otlp-kit {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for module in COMMANDS:
-        module.add(commands)
+    for name in COMMANDS:
+        try:
+            import_module(f"otlp_kit.cli.cmd_{name}").add(commands)
+        except ModuleNotFoundError as error:
+            if not error.name or error.name.partition(".")[0] == "otlp_kit":
+                raise
+            _add_without_package(commands, name, error.name)
     arguments = parser.parse_args(argv)
     try:
         status: int = arguments.run(arguments)
@@ -39,3 +44,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     return status
+
+
+def _add_without_package(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, package: str
+) -> None:
+    """A command that says what it misses: the others, such as `copy`, need nothing installed."""
+
+    def stop(_: argparse.Namespace) -> int:
+        raise Stop(f"{name} needs the package {package}: pip install 'otlp-kit[server,demo]'")
+
+    # With no character that begins an option, whatever follows is taken, and not looked at.
+    parser = commands.add_parser(
+        name, help=f"needs the package {package}", prefix_chars="\0", add_help=False
+    )
+    parser.add_argument("ignored", nargs="*")
+    parser.set_defaults(run=stop)

@@ -20,6 +20,7 @@ from typing import Generic, TypeVar
 
 from otlp_kit.ledger import (
     ALREADY_SHUTDOWN,
+    FORK,
     QUEUE_FULL,
     SAMPLED_OUT,
     TIMEOUT,
@@ -306,5 +307,5 @@ class BatchProcessor(Generic[T]):
         if not self._reported:
             self._reported = True
             totals = self.totals()
-            missing = totals.created > totals.delivered
+            missing = totals.created > totals.delivered + totals.dropped.get(FORK, 0)
             log.log(logging.WARNING if missing else logging.INFO, "shut down: %s", totals)

@@ -15,11 +15,8 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 
-from otlp_kit.adapters import BatchSpanProcessor, encode_spans
-from otlp_kit.exporters.otlp import OtlpExporter
-from otlp_kit.exporters.otlp_http import HttpSender
-from otlp_kit.wire import TRACES, Accepted
-from tests.support import Running
+from otlp_kit.adapters import BatchSpanProcessor
+from otlp_kit.wire import Accepted
 
 
 class Custom(SpanExporter):
@@ -222,37 +219,3 @@ def test_bad_arguments_are_refused(arguments: dict[str, int], rule: str) -> None
     """By name, at construction."""
     with pytest.raises(ValueError, match=rule):
         BatchSpanProcessor(InMemorySpanExporter(), **arguments)
-
-
-class Counting:
-    """An exporter of this kit around another one that counts what it was given."""
-
-    def __init__(self, inner: OtlpExporter[ReadableSpan]) -> None:
-        self._inner = inner
-        self.spans = 0
-
-    def export(self, batch: Sequence[ReadableSpan], deadline: float) -> Accepted:
-        self.spans += len(batch)
-        return self._inner.export(batch, deadline)
-
-    def shutdown(self) -> None:
-        self._inner.shutdown()
-
-
-@pytest.mark.slow
-def test_a_hundred_thousand_spans_from_eight_threads_are_accounted_for(receiver: Running) -> None:
-    """Official TracerProvider, kit processor, kit receiver: the ledger, the exporter and SQL agree."""
-    exporter = Counting(OtlpExporter(encode_spans, HttpSender(receiver.http), TRACES))
-    processor = BatchSpanProcessor(exporter)
-    provider = provider_of(processor)
-    threads = [threading.Thread(target=make_spans, args=(provider, 12_500)) for _ in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    provider.shutdown()
-    totals = processor.totals()
-    [row] = receiver.sql("select count(*) as n, count(distinct span_id) as ids from spans")
-    assert totals.created == 100_000
-    assert totals.created == totals.delivered + sum(totals.dropped.values())
-    assert totals.delivered == exporter.spans == row["n"] == row["ids"]

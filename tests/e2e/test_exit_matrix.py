@@ -10,6 +10,7 @@ SPANS = 10
 
 
 @pytest.mark.slow
+@pytest.mark.spec("PEER-15")
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
 def test_nothing_is_lost_without_a_word_where_a_line_of_code_can_run(row: Row) -> None:
     """What arrives is known beforehand, and the last line of the log has all of the rest."""
@@ -19,6 +20,7 @@ def test_nothing_is_lost_without_a_word_where_a_line_of_code_can_run(row: Row) -
 
 
 @pytest.mark.slow
+@pytest.mark.spec("PEER-1")
 @pytest.mark.parametrize("name", ["sigterm", "full_queue", "dead_collector"])
 def test_the_official_processor_says_nothing(name: str) -> None:
     """The same programs lose spans there, and no number says how many: the matrix can see a loss."""

@@ -16,7 +16,6 @@ import pytest
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-import otlp_kit
 from otlp_kit.exporters import otlp_http
 from otlp_kit.exporters.otlp_http import HttpSender
 from otlp_kit.wire import TRACES, Accepted, Payload, Refused, Unavailable
@@ -93,7 +92,8 @@ def test_a_payload_is_posted_as_it_is(server: Scripted) -> None:
     assert (path, body) == ("/v1/traces", b"some bytes")
     assert headers["content-type"] == "application/x-protobuf"
     assert headers["x-token"] == "secret"
-    assert headers["user-agent"].endswith(f"OTel-OTLP-Exporter-Python/{otlp_kit.__version__}")
+    assert headers["user-agent"] == otlp_http.USER_AGENT
+    assert "OTel-OTLP-Exporter-Python/" in otlp_http.USER_AGENT
     assert "content-encoding" not in headers
 
 

@@ -31,7 +31,7 @@ FAULTS = {
     "one character of what a block printed":
         ("not drawn: none", "not drawn: nine", "nine", "printed otherwise"),
     "one line of a synced source":
-        ("    self._queue.append(record)", "    self._queue.appendleft(record)", "appendleft",
+        ("    queue.append(record)\n    return depth", "    queue.appendleft(record)\n    return depth", "appendleft",
          "differs from otlp_kit/processors/buffer.py:BatchBuffer.offer; `python -m tools.sources"),
     "a quoted symbol that does not exist":
         ("buffer.py:BatchBuffer.take -->", "buffer.py:BatchBuffer.give -->", "BatchBuffer.give",
@@ -124,7 +124,7 @@ def test_nothing_else_fails(faulty: tuple[Path, str]) -> None:
 def test_one_character_of_what_a_prompt_shows(tmp_path: Path) -> None:
     """A doctest fails at the line of its prompt."""
     page = copied(tmp_path)
-    plant(page, "(True, 'filling', [])", "(True, 'fulling', [])")
+    plant(page, "(1, 'filling', [])", "(True, 'fulling', [])")
     failed = re.findall(r"^FAILED (\S+)", check(tmp_path).stdout, re.M)
     assert failed == [f"{PAGE}::line:{line_of(page, 'fulling') - 1},column:1"]
 

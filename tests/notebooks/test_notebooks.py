@@ -96,3 +96,18 @@ def test_bytes_are_read_changed_and_left_to_repair(tmp_path: Path) -> None:
     ]
     assert len(tables) == 2
     assert all("opentelemetry-proto" in table for table in tables)
+
+
+@pytest.mark.slow
+def test_spans_vanish_and_are_kept(tmp_path: Path) -> None:
+    """Notebook 03 ends real processes, is surprised by its own guess, and waits for two answers."""
+    shown = text_of(run(NOTEBOOKS / "03_vanishing_spans.ipynb", tmp_path))
+    surprised = [line.split("  ")[0] for line in shown.splitlines() if line.endswith("surprise")]
+    assert surprised == [
+        "exception", "SIGINT", "fork, child by os._exit", "multiprocessing, fork"
+    ]  # fmt: skip
+    assert "Not yet: exception: 0 of 100 is not it." in shown
+    assert "SIGTERM                    100\n      shut down: created 100 = delivered 100" in shown
+    assert "multiprocessing, fork      200\n" in shown
+    assert "SIGKILL                      0\n" in shown
+    assert "Not yet: 100 of 200 arrived." in shown

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import subprocess
-import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -221,16 +219,3 @@ def test_many_threads_read_while_one_writes(store: SqliteStore) -> None:
         reader.join()
     assert len(store.spans(TRACE.hex())) == 200
     assert all(count % 10 == 0 for count in seen)
-
-
-def test_the_standard_library_is_all_it_needs(tmp_path: Path) -> None:
-    """The core imports with nothing installed: an interpreter without site-packages runs it."""
-    code = (
-        "import otlp_kit.stores.sqlite_store, otlp_kit.stores.memory_store, otlp_kit.views.waterfall,"
-        "otlp_kit.encoding.protobuf_spans, otlp_kit.encoding.protobuf_read_spans,"
-        "otlp_kit.processors.batch, otlp_kit.receiver.service, otlp_kit.testing.loopback,"
-        "otlp_kit.testing.fake_clock, otlp_kit.settings.otel_env, otlp_kit.lab.exercises"
-    )
-    root = Path(__file__).parents[2]
-    subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.insert(0, {str(root)!r}); {code}"],
-                   check=True)  # fmt: skip
