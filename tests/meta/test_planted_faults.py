@@ -124,7 +124,7 @@ def test_nothing_else_fails(faulty: tuple[Path, str]) -> None:
 def test_one_character_of_what_a_prompt_shows(tmp_path: Path) -> None:
     """A doctest fails at the line of its prompt."""
     page = copied(tmp_path)
-    plant(page, "(1, 'filling', [])", "(True, 'fulling', [])")
+    plant(page, "(1, 'filling', [])", "(1, 'fulling', [])")
     failed = re.findall(r"^FAILED (\S+)", check(tmp_path).stdout, re.M)
     assert failed == [f"{PAGE}::line:{line_of(page, 'fulling') - 1},column:1"]
 
