@@ -74,7 +74,7 @@ class Accounts:
 
     def answered(self, count: int, answer: Any) -> None:
         """Settle a batch of `count` records by what the exporter returned."""
-        if not isinstance(answer, Accepted):
+        if not (isinstance(answer, Accepted) and isinstance(answer.rejected, int)):
             self.failed(count, TypeError(f"the exporter returned {answer!r}, not Accepted"))
             return
         rejected = min(max(answer.rejected, 0), count)
@@ -109,14 +109,14 @@ class Delivery(Accounts, Generic[T]):
         self._export_timeout = export_timeout
 
     def deliver(self, batch: Sequence[T], count: int) -> None:
-        """Export a batch of `count` records and settle it. Never raises."""
+        """Export a batch of `count` records and settle it. Raises nothing but `KeyboardInterrupt`."""
         deadline = self._monotonic() + self._export_timeout
         process = os.getpid()
         answer: Any = None
         error: BaseException | None = None
         try:
             answer = self._exporter.export(batch, deadline)
-        except (Exception, SystemExit) as raised:
+        except BaseException as raised:
             # The exporter may be anybody's. Whatever it does, the worker and the accounts go on.
             error = raised
         if os.getpid() != process:
@@ -125,6 +125,8 @@ class Delivery(Accounts, Generic[T]):
             self.answered(count, answer)
         else:
             self.failed(count, error, deadline)
+        if isinstance(error, KeyboardInterrupt):
+            raise error
 
     def close(self) -> None:
         """Release the exporter."""
