@@ -235,6 +235,8 @@ class Kit:
 
 @cache
 def _functions(text: str) -> dict[str, list[str]]:
-    """The functions of a test file and the names of their arguments."""
-    nodes = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef))
+    """What may be a test or a fixture of a test file, and the names of its arguments."""
+    body = ast.parse(text).body
+    inside = [node for one in body if isinstance(one, ast.ClassDef) for node in one.body]
+    nodes = (node for node in [*body, *inside] if isinstance(node, ast.FunctionDef))
     return {node.name: [argument.arg for argument in node.args.args] for node in nodes}
