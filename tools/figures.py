@@ -6,6 +6,7 @@ from textwrap import wrap
 
 from benchmarks import exit_matrix as exits
 from otlp_kit.processors.buffer import TRANSITIONS
+from tests.adapters.contract_cases import CASES
 from tools import facts
 
 
@@ -32,3 +33,10 @@ def processor_states() -> str:
 def exit_matrix() -> str:
     """What became of the spans at each end of a process, as the last run of the benchmark saw it."""
     return exits.table({name: fact.value for name, fact in facts.load().items()})
+
+
+def contract() -> str:
+    """Each line of the contract, and what the official classes and the kit's do; tests observe both."""
+    rows = [("", "official", "kit"), *((one.line, one.official, one.kit) for one in CASES)]
+    widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    return "\n".join(f"{a:{widths[0]}}  {b:{widths[1]}}  {c}".rstrip() for a, b, c in rows)
