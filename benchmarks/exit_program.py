@@ -81,6 +81,8 @@ def sys_exit(program: Program) -> None:
 
 
 def sigint(program: Program) -> None:
+    # As at a terminal: a shell has its background jobs ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _end_by_signal(program, signal.SIGINT)
 
 

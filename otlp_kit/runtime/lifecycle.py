@@ -124,11 +124,13 @@ def _exit(number: int, frame: FrameType | None) -> None:
 def stop_on_signals(stop: Callable[[], Any]) -> Iterator[None]:
     """While the context lasts, SIGINT and SIGTERM call `stop` in the running event loop."""
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
         loop.add_signal_handler(number, stop)
     try:
         yield
     finally:
-        for number in numbers:
+        for number, handler in before.items():
             loop.remove_signal_handler(number)
+            if handler is not None:  # None: one that Python did not set, and cannot set again
+                signal.signal(number, handler)

@@ -52,7 +52,12 @@ def run(directory: Path, ending: str) -> tuple[int, str]:
         ("pass", 0),
         ("raise RuntimeError('on purpose')", 1),
         ("sys.exit(3)", 3),
-        ("os.kill(parent, signal.SIGINT); time.sleep(30)", -signal.SIGINT),
+        (
+            # As at a terminal: a shell has its background jobs ignore it.
+            "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+            "os.kill(parent, signal.SIGINT); time.sleep(30)",
+            -signal.SIGINT,
+        ),
         ("lifecycle.exit_on_sigterm(); os.kill(parent, signal.SIGTERM); time.sleep(30)", 143),
         ("lifecycle.flush_before_exit(); os._exit(5)", 5),
     ],
