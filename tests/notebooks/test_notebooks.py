@@ -111,3 +111,35 @@ def test_spans_vanish_and_are_kept(tmp_path: Path) -> None:
     assert "multiprocessing, fork      200\n" in shown
     assert "SIGKILL                      0\n" in shown
     assert "Not yet: 100 of 200 arrived." in shown
+
+
+@pytest.mark.slow
+def test_the_clock_is_turned_by_hand(tmp_path: Path) -> None:
+    """Notebook 04 sees a batch leave in four ways, and waits for eight predictions and a choice."""
+    shown = text_of(run(NOTEBOOKS / "04_state_machine.ipynb", tmp_path))
+    for reason in (
+        "it is: timer",
+        "three came: size",
+        "somebody asked: flush",
+        "the end: shutdown",
+    ):
+        [line] = [line for line in shown.splitlines() if reason in line]
+        assert not line.endswith("nothing")
+    assert "you said 10.0, it left at 12.0" in shown
+    assert "created 3 = delivered 2 + dropped 1 (already_shutdown 1)" in shown
+    assert "Not yet: step 2, at 5" in shown
+    assert "Not yet: a span is acknowledged only 5.24 s after it ended" in shown
+
+
+@pytest.mark.slow
+def test_a_burst_overflows_and_is_accounted_for(tmp_path: Path) -> None:
+    """Notebook 05 holds one line of a log against a ledger, and waits for two answers."""
+    shown = text_of(run(NOTEBOOKS / "05_overflow.ipynb", tmp_path))
+    assert shown.count("the log says: Queue full, dropping Span.") == 1
+    assert shown.count("300 of 1100 arrived") == 2
+    assert "created 1,100 = delivered 300 + dropped 800 (queue_full 800)" in shown
+    assert "you said 1, it was 800" in shown
+    assert "block            1100      0         15.8 s" in shown
+    assert "created 51 = delivered 17 + rejected 3 + unknown 10 + dropped 21" in shown
+    assert "Not yet: 55 records are still inside" in shown
+    assert "Not yet: import: with drop_newest, 800 of 1,100 records are lost." in shown
