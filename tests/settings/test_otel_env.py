@@ -29,6 +29,7 @@ def test_every_name_is_known_to_the_official_sdk(name: str) -> None:
     assert name in {**vars(api_variables), **vars(sdk_variables)}
 
 
+@pytest.mark.spec("PEER-7")
 @pytest.mark.spec("SDK-P25")
 @pytest.mark.parametrize(
     ("name", "text", "value"),
