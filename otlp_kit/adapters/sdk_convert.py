@@ -28,6 +28,7 @@ from otlp_kit.encoding.protobuf_common import (
     scope_message,
     sized,
     varint,
+    with_pauses,
 )
 from otlp_kit.encoding.protobuf_spans import (
     EVENT_ATTRIBUTES,
@@ -53,7 +54,7 @@ def encode_spans(readable_spans: Iterable[ReadableSpan]) -> bytes:
     envelope = Envelope()
     groups: dict[tuple[int, int], list[bytes]] = {}
     spans = list(readable_spans)
-    for span in spans:
+    for span in with_pauses(spans):
         resource, scope = span.resource, span.instrumentation_scope
         pair = (id(resource), id(scope))
         group = groups.get(pair)

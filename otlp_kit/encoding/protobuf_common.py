@@ -16,7 +16,8 @@ https://github.com/open-telemetry/opentelemetry-proto/blob/main/opentelemetry/pr
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from otlp_kit.encoding.repair import (
@@ -257,6 +258,23 @@ class Grouped(Protocol):
 
 
 G = TypeVar("G", bound=Grouped)
+T = TypeVar("T")
+
+
+PAUSE_EVERY = 8
+"""Records between two pauses."""
+
+
+def with_pauses(records: Iterable[T]) -> Iterator[T]:
+    """`records`, with a pause now and then in which a thread that waits for the interpreter may run.
+
+    To encode a batch takes milliseconds. Without a pause, whoever ends a span in that time would
+    stand still until the interpreter takes turns by itself, or until the batch is done.
+    """
+    for number, record in enumerate(records):
+        if not number % PAUSE_EVERY:
+            time.sleep(0)
+        yield record
 
 
 def encode_groups(records: Iterable[G], message: Callable[[G], bytes]) -> bytes:
@@ -264,7 +282,7 @@ def encode_groups(records: Iterable[G], message: Callable[[G], bytes]) -> bytes:
     envelope = Envelope()
     groups: dict[tuple[int, int], list[bytes]] = {}
     records = list(records)  # holds the resources and scopes, so that their ids stay theirs
-    for record in records:
+    for record in with_pauses(records):
         pair = (id(record.resource), id(record.scope))
         group = groups.get(pair)
         if group is None:

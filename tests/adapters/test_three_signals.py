@@ -21,9 +21,12 @@ from opentelemetry.sdk.trace import export as official_spans
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode
 
 from otlp_kit import adapters
+from otlp_kit.encoding.protobuf_metrics import encode_metrics
+from otlp_kit.exporters.otlp import OtlpExporter
 from otlp_kit.model import LogRecord, Metric, Span
 from otlp_kit.receiver.service import Service
 from otlp_kit.testing.loopback import LoopbackSender
+from otlp_kit.wire import LOGS, METRICS, TRACES
 from tests.receiver.test_http_server import Server
 
 RESOURCE = Resource({"service.name": "shop", "host.cores": 8, "tags": ["a", "b"]}, "https://s/1")
@@ -118,6 +121,15 @@ def through_the_kit(server: Server) -> Pipeline:
     )
 
 
+def all_of_the_kit(server: Server) -> Pipeline:
+    sender = LoopbackSender(Service(server.store.put).handle)
+    return (
+        adapters.BatchSpanProcessor(OtlpExporter(adapters.encode_spans, sender, TRACES)),
+        adapters.BatchLogRecordProcessor(OtlpExporter(adapters.encode_logs, sender, LOGS)),
+        adapters.PeriodicExportingMetricReader(OtlpExporter(encode_metrics, sender, METRICS)),
+    )
+
+
 def received(pipeline: Callable[[Server], Pipeline]) -> list[str]:
     """What the program says to a receiver of its own."""
     with Server() as server:
@@ -126,11 +138,11 @@ def received(pipeline: Callable[[Server], Pipeline]) -> list[str]:
 
 
 @pytest.mark.spec("SDK-P23")
-@pytest.mark.parametrize("pipeline", [by_official_exporters, through_the_kit])
+@pytest.mark.parametrize("pipeline", [by_official_exporters, through_the_kit, all_of_the_kit])
 def test_the_content_is_that_of_the_official_pipeline(
     pipeline: Callable[[Server], Pipeline],
 ) -> None:
-    """Kit processors with official exporters, and official processors with kit exporters."""
+    """Kit processors with official exporters, official processors with kit exporters, kit only."""
     expected = received(official)
     assert received(pipeline) == expected
     assert len(expected) == 2 + 1 + 2 * 3  # metrics are collected at the flush, and at the end
