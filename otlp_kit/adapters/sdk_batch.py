@@ -76,7 +76,7 @@ class SdkBatch(Generic[T]):
     @property
     def queued(self) -> int:
         """How many records wait."""
-        return len(self._processor._buffer)
+        return self._processor.queued
 
     def named(self, name: str) -> str:
         """What `repr` shows for the class that the caller sees."""

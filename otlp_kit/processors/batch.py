@@ -53,8 +53,8 @@ class BatchProcessor(Generic[T]):
     `emit` waits `block_timeout` for room. `in_flight` is how many batches are exported at once, by
     as many threads; more than one only for an exporter that says `concurrent = True`. `keep` is asked
     by the worker, for each record, whether to export it; the others are counted as sampled out.
-    `ledger` is one of the caller's, for this path alone. Raises `ValueError` for settings that contradict each
-    other.
+    `ledger` is one of the caller's, for this path alone. Raises `ValueError` for settings that
+    contradict each other.
 
     In the child of a fork it has workers of its own and begins with an empty queue: what was queued
     is the parent's to send, and is counted in the child as dropped (fork).
@@ -130,12 +130,12 @@ class BatchProcessor(Generic[T]):
             self._call_worker()
 
     def _call_worker(self) -> None:
+        self._called = True
+        self._wake.set()
         if self._swept:
             # Shutdown overtook `emit` between its two checks: nobody else would look.
+            self._called = False
             self._sweep(ALREADY_SHUTDOWN)
-        else:
-            self._called = True
-            self._wake.set()
 
     def _refused(self, record: T) -> None:
         if self._buffer.closed:
@@ -209,6 +209,11 @@ class BatchProcessor(Generic[T]):
     def _outcome(self, failures_before: int) -> Outcome:
         return Outcome.FAILED if self._delivery.failures > failures_before else Outcome.FLUSHED
 
+    @property
+    def queued(self) -> int:
+        """How many records wait."""
+        return len(self._buffer)
+
     def totals(self) -> Totals:
         """Where every record went so far."""
         with self._lock:
@@ -265,7 +270,12 @@ class BatchProcessor(Generic[T]):
     def _chosen(self, batch: list[T]) -> list[T]:
         if self._keep is None:
             return batch
-        chosen = [record for record in batch if self._keep(record)]
+        try:
+            chosen = [record for record in batch if self._keep(record)]
+        except Exception:
+            # It may be anybody's. What nobody can tell from what is wanted is exported.
+            log.exception("cannot tell what to keep")
+            return batch
         self._ledger.dropped(SAMPLED_OUT, len(batch) - len(chosen))
         return chosen
 

@@ -144,6 +144,7 @@ class AsyncBatchProcessor(Generic[T]):
         failures = self._accounts.failures
         self._buffer.close()
         self._wake.set()
+        await self._notify()
         if self._ending is None:
             self._ending = self._loop.create_task(self._end())
         try:
@@ -151,6 +152,7 @@ class AsyncBatchProcessor(Generic[T]):
                 await asyncio.shield(self._ending)
         except TimeoutError:
             self._give_up(TIMEOUT)
+            await self._notify()
             return Outcome.TIMED_OUT
         return self._outcome(failures)
 

@@ -30,6 +30,7 @@ class _Turn:
         self._clock = clock
         self._lock = threading.Lock()
         self._waiting: list[threading.Event] = []
+        self._taken = False
         self.holder: threading.Thread | None = None
 
     def take(self, timeout: float) -> bool:
@@ -37,8 +38,8 @@ class _Turn:
         last = self._clock.monotonic() + timeout
         mine = threading.Event()
         with self._lock:
-            if self.holder is None:
-                self.holder = threading.current_thread()
+            if not self._taken:
+                self._taken, self.holder = True, threading.current_thread()
                 return True
             self._waiting.append(mine)
         if not self._clock.wait(mine, max(0.0, last - self._clock.monotonic())):
@@ -53,10 +54,11 @@ class _Turn:
     def give(self) -> None:
         """Pass the turn on to whoever has waited longest."""
         with self._lock:
+            self.holder = None  # until the next one has woken up
             if self._waiting:
                 self._waiting.pop(0).set()
             else:
-                self.holder = None
+                self._taken = False
 
 
 class SimpleProcessor(Generic[T]):

@@ -596,6 +596,16 @@ def test_what_is_not_to_be_kept_is_counted_and_not_exported() -> None:
     assert str(processor.totals()) == "created 12 = delivered 4 + dropped 8 (sampled_out 8)"
 
 
+def test_a_question_that_fails_loses_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """What nobody can tell from what is wanted is exported, and the worker goes on."""
+    exporter = Recorder()
+    processor = quick(exporter, keep=lambda number: 1 // number > 0, clock=FakeClock())
+    emit_many(processor, 5)  # the first divides by zero
+    assert processor.shutdown() is Outcome.FLUSHED
+    assert str(processor.totals()) == "created 5 = delivered 5"
+    assert "cannot tell what to keep" in caplog.text
+
+
 @pytest.mark.parametrize("answer", [None, True, "ok", Accepted(None), Accepted("2")])  # type: ignore[arg-type]
 def test_an_answer_that_is_none_is_a_failure(answer: Any) -> None:
     """What an exporter returns must be `Accepted`; anything else acknowledges nothing."""

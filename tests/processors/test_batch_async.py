@@ -167,6 +167,24 @@ async def test_who_waits_for_room_gets_it() -> None:
 
 
 @virtual
+async def test_shutdown_lets_those_go_who_wait_for_room() -> None:
+    """Though the exporter hangs: their records came too late."""
+    processor = quick(Recorder(seconds=1000))
+    for number in range(20):
+        processor.emit(number)
+    await asyncio.sleep(0.1)
+    while processor.totals().inside < 25:
+        processor.emit(99)
+    waiting = asyncio.create_task(processor.emit_or_wait(98))
+    await asyncio.sleep(0.1)
+    ending = asyncio.create_task(processor.shutdown(100))
+    await asyncio.sleep(0.1)
+    assert waiting.done()
+    assert processor.totals().dropped["already_shutdown"] == 1
+    await ending
+
+
+@virtual
 async def test_a_cancelled_caller_loses_nothing() -> None:
     """Neither who flushes nor who waits for room takes records along."""
     processor = quick(Recorder(seconds=5))

@@ -75,6 +75,21 @@ def test_exports_never_overlap() -> None:
     assert processor.totals().delivered == 1600
 
 
+def test_who_has_had_a_turn_may_wait_for_the_next() -> None:
+    """The turn is another's, though that one has not woken up: this is no feedback."""
+    clock, exporter = FakeClock(), Gate()
+    exporter.open.clear()
+    processor = SimpleProcessor(exporter, clock=clock)
+    first, _ = in_background(lambda: [processor.emit(n) for n in range(3)])
+    assert exporter.entered.wait(10)
+    second, _ = in_background(lambda: processor.emit("b"))
+    assert clock.await_sleepers(1)
+    exporter.open.set()
+    first.join(10)
+    second.join(10)
+    assert str(processor.totals()) == "created 4 = delivered 4"
+
+
 @pytest.mark.spec("PEER-19")
 def test_the_official_one_lets_them_overlap() -> None:
     """Recorded as it is: two threads are in the official exporter at once."""
