@@ -193,7 +193,6 @@ def main() -> int:
         "rss_limit_mb": 1024,
         "artifact_prefix": f"{FOUND}/",
         "verbosity": 0,
-        "print_pcs": 0,
         "print_final_stats": 1,
     }
     flags = [f"-{name}={value}" for name, value in options.items()]

@@ -94,7 +94,7 @@ class BatchProcessor(Generic[T]):
         self._block_timeout = block_timeout if when_full == "block" else 0.0
         self._in_flight = in_flight
         self._keep = keep
-        self._max_batch_size = max_batch_size
+        self._enough = max_batch_size  # queued records with which the worker is called
         self._start()
         begin_anew_in_child(self)
 
@@ -106,7 +106,6 @@ class BatchProcessor(Generic[T]):
         self._flushes: list[_Flush] = []
         self._waiting_for_room: set[threading.Event] = set()
         self._exporting: dict[int, int] = {}  # `departed` before each batch that is on its way
-        self._enough = self._max_batch_size  # queued records with which the worker is called
         self._called = self._swept = self._reported = False
         self._workers = [
             threading.Thread(target=self._run, name="otlp-kit-batch", daemon=True)

@@ -24,14 +24,13 @@ import logging
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
-from otlp_kit.ledger import Ledger, Totals
+from otlp_kit.ledger import Ledger
 from otlp_kit.model import Attributes, Event, Exemplar, Link, Resource, Scope, Value
-from otlp_kit.processors.outcome import Outcome
+from otlp_kit.processors.passing import PassingProcessor, Processor
 
 T = TypeVar("T")
-T_contra = TypeVar("T_contra", contravariant=True)
 log = logging.getLogger(__name__)
 
 EDIT_FAILED = "edit_failed"
@@ -224,16 +223,7 @@ def _same_or(new: Sequence[Any], old: Sequence[Any]) -> Sequence[Any]:
     return old if all(one is other for one, other in zip(new, old, strict=True)) else new
 
 
-class Next(Protocol[T_contra]):
-    """The processor behind this one."""
-
-    def emit(self, record: T_contra) -> None: ...
-    def force_flush(self, timeout: float) -> Outcome: ...
-    def shutdown(self, timeout: float) -> Outcome: ...
-    def totals(self) -> Totals: ...
-
-
-class EditProcessor(Generic[T]):
+class EditProcessor(PassingProcessor[T]):
     """Hands each record to `next`, edited by `rules`; see `edit` for what they see.
 
     `ledger` is that of the path: give the same one to the batch processor at its end. Raises
@@ -241,12 +231,12 @@ class EditProcessor(Generic[T]):
     """
 
     def __init__(
-        self, next: Next[T], rules: Sequence[Rule], *, ledger: Ledger, resource: bool = False
+        self, next: Processor[T], rules: Sequence[Rule], *, ledger: Ledger, resource: bool = False
     ) -> None:
         for rule in rules:
             if not isinstance(rule, Rule):
                 raise ValueError(f"{rule!r} is no rule: use Add, Rename, Delete, Hash or Redact")
-        self._next = next
+        super().__init__(next)
         self._rules = tuple(rules)
         self._ledger = ledger
         self._resource = resource
@@ -264,18 +254,6 @@ class EditProcessor(Generic[T]):
                 log.warning("a rule failed, records are dropped: %s", type(error).__name__)
         else:
             self._next.emit(edited)
-
-    def force_flush(self, timeout: float = 30.0) -> Outcome:
-        """Nothing waits here: the answer is that of the next processor."""
-        return self._next.force_flush(timeout)
-
-    def shutdown(self, timeout: float = 30.0) -> Outcome:
-        """Shut the next processor down, and so on to the end of the path."""
-        return self._next.shutdown(timeout)
-
-    def totals(self) -> Totals:
-        """Where every record of the path went so far."""
-        return self._next.totals()
 
     def __repr__(self) -> str:
         return f"<EditProcessor [{len(self._rules)} rules] -> {self._next!r}>"

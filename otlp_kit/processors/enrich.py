@@ -18,29 +18,18 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
-from otlp_kit.ledger import Totals
 from otlp_kit.model import Resource, Value
-from otlp_kit.processors.outcome import Outcome
+from otlp_kit.processors.passing import PassingProcessor, Processor
 
 T = TypeVar("T")
-T_contra = TypeVar("T_contra", contravariant=True)
 log = logging.getLogger(__name__)
 
 Source: TypeAlias = Mapping[str, Value] | Callable[[T], Mapping[str, Value]]
 
 
-class Next(Protocol[T_contra]):
-    """The processor behind this one."""
-
-    def emit(self, record: T_contra) -> None: ...
-    def force_flush(self, timeout: float) -> Outcome: ...
-    def shutdown(self, timeout: float) -> Outcome: ...
-    def totals(self) -> Totals: ...
-
-
-class EnrichProcessor(Generic[T]):
+class EnrichProcessor(PassingProcessor[T]):
     """Hands each record to `next` with more attributes: `record`'s on itself, `resource`'s on its
     resource.
 
@@ -50,13 +39,13 @@ class EnrichProcessor(Generic[T]):
 
     def __init__(
         self,
-        next: Next[T],
+        next: Processor[T],
         *,
         record: Source[T] | None = None,
         resource: Source[T] | None = None,
         overwrite: bool = False,
     ) -> None:
-        self._next = next
+        super().__init__(next)
         self._record = _taken(record)
         self._resource = _taken(resource)
         self._overwrite = overwrite
@@ -95,18 +84,6 @@ class EnrichProcessor(Generic[T]):
     def _merged(self, own: Mapping[str, Value], source: Any, record: Any) -> dict[str, Value]:
         more = source(record) if callable(source) else source
         return {**own, **more} if self._overwrite else {**more, **own}
-
-    def force_flush(self, timeout: float = 30.0) -> Outcome:
-        """Nothing waits here: the answer is that of the next processor."""
-        return self._next.force_flush(timeout)
-
-    def shutdown(self, timeout: float = 30.0) -> Outcome:
-        """Shut the next processor down, and so on to the end of the path."""
-        return self._next.shutdown(timeout)
-
-    def totals(self) -> Totals:
-        """Where every record of the path went so far."""
-        return self._next.totals()
 
     def __repr__(self) -> str:
         return f"<EnrichProcessor -> {self._next!r}>"

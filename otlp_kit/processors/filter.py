@@ -16,13 +16,12 @@ import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import Any, Literal, TypeVar
 
-from otlp_kit.ledger import FILTERED, Ledger, Totals
-from otlp_kit.processors.outcome import Outcome
+from otlp_kit.ledger import FILTERED, Ledger
+from otlp_kit.processors.passing import PassingProcessor, Processor
 
 T = TypeVar("T")
-T_contra = TypeVar("T_contra", contravariant=True)
 log = logging.getLogger(__name__)
 
 
@@ -54,16 +53,7 @@ class Match:
         return value is not None and self._regex.fullmatch(str(value)) is not None
 
 
-class Next(Protocol[T_contra]):
-    """The processor behind this one."""
-
-    def emit(self, record: T_contra) -> None: ...
-    def force_flush(self, timeout: float) -> Outcome: ...
-    def shutdown(self, timeout: float) -> Outcome: ...
-    def totals(self) -> Totals: ...
-
-
-class FilterProcessor(Generic[T]):
+class FilterProcessor(PassingProcessor[T]):
     """Hands on to `next` what none of the conditions `drop` is true of.
 
     A condition is a `Match` or any function from record to bool; it must not change the record.
@@ -72,9 +62,9 @@ class FilterProcessor(Generic[T]):
     """
 
     def __init__(
-        self, next: Next[T], drop: Sequence[Callable[[T], bool]], *, ledger: Ledger
+        self, next: Processor[T], drop: Sequence[Callable[[T], bool]], *, ledger: Ledger
     ) -> None:
-        self._next = next
+        super().__init__(next)
         self._drop = tuple(drop)
         self._ledger = ledger
         self._reported = False
@@ -94,18 +84,6 @@ class FilterProcessor(Generic[T]):
                 self._reported = True
                 log.exception("a condition failed, such records go on: %r", condition)
             return False
-
-    def force_flush(self, timeout: float = 30.0) -> Outcome:
-        """Nothing waits here: the answer is that of the next processor."""
-        return self._next.force_flush(timeout)
-
-    def shutdown(self, timeout: float = 30.0) -> Outcome:
-        """Shut the next processor down, and so on to the end of the path."""
-        return self._next.shutdown(timeout)
-
-    def totals(self) -> Totals:
-        """Where every record of the path went so far, the filtered ones included."""
-        return self._next.totals()
 
     def __repr__(self) -> str:
         return f"<FilterProcessor [{len(self._drop)} conditions] -> {self._next!r}>"

@@ -26,9 +26,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
-from otlp_kit.ledger import Totals
 from otlp_kit.model import (
     Attributes,
     Exemplar,
@@ -43,7 +42,7 @@ from otlp_kit.model import (
     Temporality,
 )
 from otlp_kit.processors.forking import begin_anew_in_child
-from otlp_kit.processors.outcome import Outcome
+from otlp_kit.processors.passing import PassingProcessor, Processor
 
 log = logging.getLogger(__name__)
 
@@ -78,16 +77,7 @@ class _Series:
         self.exemplars[bucket] = exemplar
 
 
-class Next(Protocol):
-    """The processor behind this one."""
-
-    def emit(self, record: Span) -> None: ...
-    def force_flush(self, timeout: float) -> Outcome: ...
-    def shutdown(self, timeout: float) -> Outcome: ...
-    def totals(self) -> Totals: ...
-
-
-class SpanMetricsProcessor:
+class SpanMetricsProcessor(PassingProcessor[Span]):
     """Counts ended spans and hands them to `next`.
 
     `bounds` are the upper bounds of the histogram's buckets, in seconds, increasing. `max_series`
@@ -99,7 +89,7 @@ class SpanMetricsProcessor:
 
     def __init__(
         self,
-        next: Next,
+        next: Processor[Span],
         *,
         bounds: Sequence[float] = BOUNDS,
         max_series: int = 2000,
@@ -113,7 +103,7 @@ class SpanMetricsProcessor:
             raise ValueError(f"max_series must be at least 1, not {max_series}")
         if temporality not in (Temporality.DELTA, Temporality.CUMULATIVE):
             raise ValueError(f"temporality must be DELTA or CUMULATIVE, not {temporality!r}")
-        self._next = next
+        super().__init__(next)
         self._bounds = list(bounds)
         self._max_series = max_series
         self._temporality = temporality
@@ -203,18 +193,6 @@ class SpanMetricsProcessor:
             attributes=dict(series.attributes),
             exemplars=[series.exemplars[bucket] for bucket in sorted(series.exemplars)],
         )
-
-    def force_flush(self, timeout: float = 30.0) -> Outcome:
-        """Flush the next processor. What is counted stays until it is collected."""
-        return self._next.force_flush(timeout)
-
-    def shutdown(self, timeout: float = 30.0) -> Outcome:
-        """Shut the next processor down. `collect` still gives what was counted."""
-        return self._next.shutdown(timeout)
-
-    def totals(self) -> Totals:
-        """Where every span of the path went so far."""
-        return self._next.totals()
 
     def __repr__(self) -> str:
         overflow = " and an overflow" if self._overflow else ""

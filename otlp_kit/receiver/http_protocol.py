@@ -23,9 +23,11 @@ MAX_HEADER = 64 * 1024
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol with limits; `patience` is seconds."""
+    """uvicorn's protocol with limits; `patience` is seconds. All other arguments are uvicorn's."""
 
-    patience = 30.0
+    def __init__(self, *args: Any, patience: float, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._patience = patience
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -72,7 +74,7 @@ class PatientProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _begin_to_wait(self) -> None:
-        self._timer = self.loop.call_later(self.patience, self._give_up)
+        self._timer = self.loop.call_later(self._patience, self._give_up)
 
     def _stop_waiting(self) -> None:
         if self._timer:

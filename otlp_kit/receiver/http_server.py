@@ -15,6 +15,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeAlias
 
 import uvicorn
@@ -204,7 +205,7 @@ async def serve(apps: Sequence[tuple[App, socket.socket]], stop: asyncio.Event) 
 def _config(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
-        http=type("Protocol", (PatientProtocol,), {"patience": PATIENCE}),
+        http=partial(PatientProtocol, patience=PATIENCE),  # type: ignore[arg-type]  # it is called
         lifespan="off",
         ws="none",
         access_log=False,

@@ -26,7 +26,7 @@ from otlp_kit.encoding.protobuf_read_logs import decode_logs
 from otlp_kit.encoding.protobuf_read_metrics import decode_metrics
 from otlp_kit.encoding.protobuf_read_spans import decode_spans
 from otlp_kit.encoding.protobuf_spans import encode_spans
-from otlp_kit.ledger import Ledger, Totals
+from otlp_kit.ledger import Ledger
 from otlp_kit.model import (
     Event,
     Exemplar,
@@ -53,33 +53,10 @@ from otlp_kit.processors.edit import (
 from otlp_kit.processors.outcome import Outcome
 from otlp_kit.wire import Accepted
 from tests.encoding.strategies import log_batches, metric_batches, span_batches
+from tests.processors.end import End
 
 SECRET = "4000123412341234"
 MASK = "[redacted]"
-
-
-class End:
-    """The end of a path: keeps what arrives, and answers what it is told to."""
-
-    def __init__(self, ledger: Ledger | None = None, outcome: Outcome = Outcome.FLUSHED) -> None:
-        self.records: list[Any] = []
-        self.ledger = ledger or Ledger()
-        self.outcome = outcome
-        self.asked: list[tuple[str, float]] = []
-
-    def emit(self, record: Any) -> None:
-        self.records.append(record)
-
-    def force_flush(self, timeout: float) -> Outcome:
-        self.asked.append(("force_flush", timeout))
-        return self.outcome
-
-    def shutdown(self, timeout: float) -> Outcome:
-        self.asked.append(("shutdown", timeout))
-        return self.outcome
-
-    def totals(self) -> Totals:
-        return self.ledger.totals()
 
 
 def attributes_after(rule: Rule, **attributes: Any) -> dict[str, Any]:

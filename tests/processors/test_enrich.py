@@ -11,35 +11,11 @@ from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from otlp_kit.encoding.protobuf_spans import encode_spans
-from otlp_kit.ledger import Ledger, Totals
 from otlp_kit.model import LogRecord, Metric, Resource, Span
 from otlp_kit.processors.enrich import EnrichProcessor
 from otlp_kit.processors.outcome import Outcome
 from tests.encoding.strategies import attributes
-
-
-class End:
-    """The end of a path: keeps what arrives, and answers what it is told to."""
-
-    def __init__(self, outcome: Outcome = Outcome.FLUSHED) -> None:
-        self.records: list[Any] = []
-        self.ledger = Ledger()
-        self.outcome = outcome
-        self.asked: list[tuple[str, float]] = []
-
-    def emit(self, record: Any) -> None:
-        self.records.append(record)
-
-    def force_flush(self, timeout: float) -> Outcome:
-        self.asked.append(("force_flush", timeout))
-        return self.outcome
-
-    def shutdown(self, timeout: float) -> Outcome:
-        self.asked.append(("shutdown", timeout))
-        return self.outcome
-
-    def totals(self) -> Totals:
-        return self.ledger.totals()
+from tests.processors.end import End
 
 
 @given(attributes, attributes, st.booleans())

@@ -9,36 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from otlp_kit.ledger import ALREADY_SHUTDOWN, FILTERED, Ledger, Totals
+from otlp_kit.ledger import ALREADY_SHUTDOWN, FILTERED, Ledger
 from otlp_kit.model import LogRecord, Resource, Span
 from otlp_kit.processors.batch import BatchProcessor
 from otlp_kit.processors.filter import FilterProcessor, Match
 from otlp_kit.processors.outcome import Outcome
 from otlp_kit.wire import Accepted
-
-
-class End:
-    """The end of a path: keeps what arrives, and answers what it is told to."""
-
-    def __init__(self, ledger: Ledger | None = None, outcome: Outcome = Outcome.FLUSHED) -> None:
-        self.records: list[Any] = []
-        self.ledger = ledger or Ledger()
-        self.outcome = outcome
-        self.asked: list[tuple[str, float]] = []
-
-    def emit(self, record: Any) -> None:
-        self.records.append(record)
-
-    def force_flush(self, timeout: float) -> Outcome:
-        self.asked.append(("force_flush", timeout))
-        return self.outcome
-
-    def shutdown(self, timeout: float) -> Outcome:
-        self.asked.append(("shutdown", timeout))
-        return self.outcome
-
-    def totals(self) -> Totals:
-        return self.ledger.totals()
+from tests.processors.end import End
 
 
 class Exporter:

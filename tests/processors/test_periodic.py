@@ -25,7 +25,7 @@ class Exporter:
         self.error: Exception | None = None
         self.open = threading.Event()
         self.open.set()
-        self.arrived = threading.Semaphore(0)
+        self.arrived, self.exported = threading.Semaphore(0), threading.Semaphore(0)
         self.shutdowns = 0
 
     def export(self, batch: Sequence[Any], deadline: float) -> Accepted:
@@ -34,6 +34,7 @@ class Exporter:
         if self.error:
             raise self.error
         self.batches.append(batch)
+        self.exported.release()
         return Accepted()
 
     def shutdown(self) -> None:
@@ -68,10 +69,8 @@ def test_it_collects_at_intervals(clock: FakeClock, exporter: Exporter) -> None:
     for expected in ([0], [1], [2]):
         assert clock.await_sleepers(1)
         clock.advance(10)
-        assert exporter.arrived.acquire(timeout=10)
-        reader.totals()
-        while not exporter.batches or exporter.batches[-1] != expected:
-            pass
+        assert exporter.exported.acquire(timeout=10)
+        assert exporter.batches[-1] == expected
     assert reader.shutdown() is Outcome.FLUSHED
     assert exporter.batches == [[0], [1], [2], [3]]
     assert exporter.shutdowns == 1

@@ -23,40 +23,16 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
 
 from otlp_kit.encoding.protobuf_metrics import encode_metrics
-from otlp_kit.ledger import Ledger, Totals
 from otlp_kit.model import HistogramPoint, Metric, NumberPoint, Resource, Span, Temporality
 from otlp_kit.processors.outcome import Outcome
 from otlp_kit.processors.span_metrics import BOUNDS, OVERFLOW, SpanMetricsProcessor
 from otlp_kit.receiver.validation import sift
 from otlp_kit.wire import METRICS
+from tests.processors.end import End
 
 START = 1_790_000_000_000_000_000
 SECOND = 1_000_000_000
 DELTA, CUMULATIVE = Temporality.DELTA, Temporality.CUMULATIVE
-
-
-class End:
-    """The end of a path: keeps what arrives, and answers what it is told to."""
-
-    def __init__(self, outcome: Outcome = Outcome.FLUSHED) -> None:
-        self.records: list[Any] = []
-        self.ledger = Ledger()
-        self.outcome = outcome
-        self.asked: list[tuple[str, float]] = []
-
-    def emit(self, record: Any) -> None:
-        self.records.append(record)
-
-    def force_flush(self, timeout: float) -> Outcome:
-        self.asked.append(("force_flush", timeout))
-        return self.outcome
-
-    def shutdown(self, timeout: float) -> Outcome:
-        self.asked.append(("shutdown", timeout))
-        return self.outcome
-
-    def totals(self) -> Totals:
-        return self.ledger.totals()
 
 
 def span(name: str = "GET /", nanos: int = SECOND, service: str = "shop", **more: Any) -> Span:
