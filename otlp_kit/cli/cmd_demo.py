@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from otlp_kit.cli.options import Stop
+from otlp_kit.runtime.lifecycle import exit_on_sigterm
 
 if TYPE_CHECKING:
     from otlp_kit.demo.shop import Shop
@@ -44,6 +45,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    exit_on_sigterm()  # or the services would be left behind
     sent = confirmed = 0
     orders = itertools.count() if arguments.orders is None else range(arguments.orders)
     with shop_class()(arguments.http, arguments.grpc) as shop:

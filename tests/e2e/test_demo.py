@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import urllib.request
 from typing import Any
 
+import psutil
 import pytest
 
-from tests.support import Running, otlp_kit
+from tests.support import CLI, Running, otlp_kit
 
 
 def get(url: str) -> Any:
@@ -64,3 +66,17 @@ def test_the_demo_stays_at_home_and_slow(arguments: list[str], message: str) -> 
     assert done.returncode == 2
     assert message in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_sigterm_closes_the_shop(receiver: Running) -> None:
+    """As Ctrl-C does: none of its services is left behind."""
+    command = [*CLI, "demo", "--http", receiver.http, "--grpc", receiver.grpc]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout
+        assert demo.stdout.readline().startswith("the shop is open")
+        services = psutil.Process(demo.pid).children()
+        assert len(services) == 3
+        demo.terminate()
+        assert demo.wait(30) == 143
+    assert not any(service.is_running() for service in services)
