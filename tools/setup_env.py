@@ -67,7 +67,8 @@ def install(python: str) -> None:
     run(BIN / "python", "-m", "pip", "install", "-q", "--disable-pip-version-check",
         "--require-hashes", "-r", LOCKS / "bootstrap.txt")  # fmt: skip
     uv = (BIN / "uv", "pip", "install", "-q", "--python", BIN / "python")
-    run(*uv, "--require-hashes", "-r", LOCKS / "all.txt")
+    # Without resolving anew: the file is complete, and may override what a package asks for.
+    run(*uv, "--no-deps", "--require-hashes", "-r", LOCKS / "all.txt")
     if not (shutil.which("node") and shutil.which("npm")):
         run(*uv, "--require-hashes", "-r", LOCKS / "node.txt")
     run(*uv, "--no-deps", "-e", ROOT)
