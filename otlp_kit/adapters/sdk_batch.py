@@ -17,6 +17,7 @@ from otlp_kit.adapters.sdk_bridge import Bridge
 from otlp_kit.adapters.sdk_official import OfficialExporter, Untraced
 from otlp_kit.ledger import Ledger, Totals
 from otlp_kit.processors.batch import BatchProcessor
+from otlp_kit.processors.delivery import wanted
 from otlp_kit.processors.outcome import Outcome
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ class SdkBatch(Generic[T]):
         schedule_delay_millis: float | None,
         max_export_batch_size: int | None,
         export_timeout_millis: float | None,
-        keep: Callable[[T], bool] | None = None,
+        keep: Callable[[T], bool] = wanted,
         ledger: Ledger | None = None,
     ) -> None:
         wrapped: OfficialExporter[T] | None = None

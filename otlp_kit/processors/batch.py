@@ -28,7 +28,8 @@ from otlp_kit.ledger import (
     Totals,
 )
 from otlp_kit.processors.buffer import BatchBuffer, WhenFull
-from otlp_kit.processors.delivery import BatchExporter, Clock, Delivery, SystemClock
+from otlp_kit.processors.delivery import BatchExporter, Clock, Delivery, SystemClock, wanted
+from otlp_kit.processors.exporting import exporting
 from otlp_kit.processors.forking import begin_anew_in_child
 from otlp_kit.processors.outcome import Outcome
 
@@ -52,7 +53,8 @@ class BatchProcessor(Generic[T]):
     `block_timeout` are seconds. `when_full` says who gives way (`buffer.WhenFull`); with `block`,
     `emit` waits `block_timeout` for room. `in_flight` is how many batches are exported at once, by
     as many threads; more than one only for an exporter that says `concurrent = True`. `keep` is asked
-    by the worker, for each record, whether to export it; the others are counted as sampled out.
+    by the worker, for each record, whether to export it; the others are counted as sampled out. Left
+    out, it is what does not say `sampled = False`.
     `ledger` is one of the caller's, for this path alone. Raises `ValueError` for settings that
     contradict each other.
 
@@ -71,7 +73,7 @@ class BatchProcessor(Generic[T]):
         when_full: WhenFull = "drop_newest",
         block_timeout: float = 1.0,
         in_flight: int = 1,
-        keep: Callable[[T], bool] | None = None,
+        keep: Callable[[T], bool] = wanted,
         ledger: Ledger | None = None,
         clock: Clock | None = None,
     ) -> None:
@@ -233,6 +235,7 @@ class BatchProcessor(Generic[T]):
 
     def _run(self) -> None:
         buffer, clock, workers = self._buffer, self._clock, self._workers
+        exporting.set(True)  # in this thread, which does nothing else
         while not (buffer.closed and not buffer):
             clock.wait(self._wake, buffer.next_due(clock.monotonic()))
             # Cleared before the queue is looked at: a wake-up that comes later is for next time.
@@ -267,10 +270,9 @@ class BatchProcessor(Generic[T]):
             return batch
 
     def _chosen(self, batch: list[T]) -> list[T]:
-        if self._keep is None:
-            return batch
+        keep = self._keep
         try:
-            chosen = [record for record in batch if self._keep(record)]
+            chosen = [record for record in batch if keep(record)]
         except Exception:
             # It may be anybody's. What nobody can tell from what is wanted is exported.
             log.exception("cannot tell what to keep")

@@ -21,9 +21,17 @@ import logging
 from collections.abc import Sequence
 from typing import Generic, Protocol, TypeVar
 
-from otlp_kit.ledger import ALREADY_SHUTDOWN, QUEUE_FULL, TIMEOUT, Ledger, Totals
+from otlp_kit.ledger import (
+    ALREADY_SHUTDOWN,
+    QUEUE_FULL,
+    SAMPLED_OUT,
+    TIMEOUT,
+    Ledger,
+    Totals,
+)
 from otlp_kit.processors.buffer import BatchBuffer, WhenFull
-from otlp_kit.processors.delivery import Accounts, BatchExporter
+from otlp_kit.processors.delivery import Accounts, BatchExporter, wanted
+from otlp_kit.processors.exporting import exporting
 from otlp_kit.processors.outcome import Outcome
 from otlp_kit.wire import Accepted, Unavailable
 
@@ -176,6 +184,7 @@ class AsyncBatchProcessor(Generic[T]):
 
     async def _run(self) -> None:
         buffer, loop = self._buffer, self._loop
+        exporting.set(True)  # in this task alone, which does nothing else
         try:
             while not (buffer.closed and not buffer):
                 if due := buffer.next_due(loop.time()):
@@ -199,16 +208,18 @@ class AsyncBatchProcessor(Generic[T]):
         batch = self._buffer.take(self._loop.time())
         if not batch:
             return False
-        count = len(batch)
-        self._ledger.created(count)
+        self._ledger.created(len(batch))
         self._exporting[id(batch)] = before
+        records = [record for record in batch if wanted(record)]
+        count = len(records)
+        self._ledger.dropped(SAMPLED_OUT, len(batch) - count)
         if len(self._workers) > 1 and self._buffer.has_full_batch:
             self._wake.set()
         deadline = self._loop.time() + self._export_timeout
         try:
             await self._notify()
             async with asyncio.timeout_at(deadline):
-                answer = await self._exporter.export(batch, deadline)
+                answer = await self._exporter.export(records, deadline) if records else Accepted()
         except TimeoutError:
             self._accounts.failed(count, _unanswered("no answer in time"))
         except (Exception, SystemExit) as error:

@@ -18,11 +18,18 @@ from collections.abc import Callable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 from otlp_kit.ledger import EXPORT_FAILED, TIMEOUT, Ledger
+from otlp_kit.processors.exporting import exporting
 from otlp_kit.wire import Accepted, Unavailable
 
 T = TypeVar("T")
 T_contra = TypeVar("T_contra", contravariant=True)
 log = logging.getLogger(__name__)
+
+
+def wanted(record: object) -> bool:
+    """Whether to export `record`: not what says `sampled = False`, and was recorded for other ends."""
+    return getattr(record, "sampled", True) is not False
+
 
 QUIET = 60.0
 """Seconds between two log lines about the same trouble; the line tells how many it stands for."""
@@ -69,7 +76,7 @@ class Accounts:
     def __init__(self, ledger: Ledger, monotonic: Callable[[], float]) -> None:
         self._ledger = ledger
         self._monotonic = monotonic
-        self._failing, self._rejecting = _Quietly(monotonic), _Quietly(monotonic)
+        self._failing, self._rejecting = Quietly(monotonic), Quietly(monotonic)
         self.failures = 0
 
     def answered(self, count: int, answer: Any) -> None:
@@ -114,11 +121,14 @@ class Delivery(Accounts, Generic[T]):
         process = os.getpid()
         answer: Any = None
         error: BaseException | None = None
+        before = exporting.set(True)
         try:
             answer = self._exporter.export(batch, deadline)
         except BaseException as raised:
             # The exporter may be anybody's. Whatever it does, the worker and the accounts go on.
             error = raised
+        finally:
+            exporting.reset(before)
         if os.getpid() != process:
             return  # it forked: the batch is the parent's to account for
         if error is None:
@@ -130,17 +140,20 @@ class Delivery(Accounts, Generic[T]):
 
     def close(self) -> None:
         """Release the exporter."""
+        before = exporting.set(True)
         try:
             self._exporter.shutdown()
         except Exception:
             log.exception("the exporter failed to shut down")
+        finally:
+            exporting.reset(before)
 
 
-class _Quietly:
-    """Logs one kind of trouble, at most once in `QUIET` seconds."""
+class Quietly:
+    """Logs one kind of trouble, at most once in `QUIET` seconds; the others are counted in `of`."""
 
-    def __init__(self, monotonic: Callable[[], float]) -> None:
-        self._monotonic = monotonic
+    def __init__(self, monotonic: Callable[[], float], of: str = "batches") -> None:
+        self._monotonic, self._of = monotonic, of
         self._said_at = -QUIET
         self._unsaid = 0
 
@@ -149,6 +162,6 @@ class _Quietly:
         if now - self._said_at < QUIET:
             self._unsaid += 1
             return
-        more = f" ({self._unsaid} more batches since the last report)" if self._unsaid else ""
+        more = f" ({self._unsaid} more {self._of} since the last report)" if self._unsaid else ""
         log.warning("%s%s", message, more)
         self._said_at, self._unsaid = now, 0

@@ -15,8 +15,8 @@ from __future__ import annotations
 import threading
 from typing import Generic, TypeVar
 
-from otlp_kit.ledger import ALREADY_SHUTDOWN, TIMEOUT, Ledger, Totals
-from otlp_kit.processors.delivery import BatchExporter, Clock, Delivery, SystemClock
+from otlp_kit.ledger import ALREADY_SHUTDOWN, SAMPLED_OUT, TIMEOUT, Ledger, Totals
+from otlp_kit.processors.delivery import BatchExporter, Clock, Delivery, SystemClock, wanted
 from otlp_kit.processors.forking import begin_anew_in_child
 from otlp_kit.processors.outcome import Outcome
 
@@ -98,7 +98,10 @@ class SimpleProcessor(Generic[T]):
                     self._ledger.turned_away(ALREADY_SHUTDOWN)
                     return
                 self._ledger.created(1)
-                self._delivery.deliver([record], 1)
+                if wanted(record):
+                    self._delivery.deliver([record], 1)
+                else:
+                    self._ledger.dropped(SAMPLED_OUT, 1)
             finally:
                 turn.give()
 
