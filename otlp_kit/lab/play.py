@@ -8,7 +8,7 @@
 It is a `BatchProcessor` without threads: one program that emits, one worker that exports one batch
 at a time, and no clock, so a minute of traffic takes no minute and every run is the same. It is no
 measurement: how long an export takes is what you say it takes. Records are numbers, in the order in
-which they come.
+which they come. The engine is `simulate.pipeline`; `simulate` has peers, retries and many programs.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from otlp_kit.processors.buffer import BatchBuffer
+from otlp_kit.simulate.events import Timeline
+from otlp_kit.simulate.pipeline import Pipeline
 
 Seconds: TypeAlias = Callable[[int, float], float]
 """How long the export of so many records takes that begins at such a time."""
@@ -97,46 +99,39 @@ def play(
     `block_timeout` is how long the program waits for room before a record gives way: more than 0
     for the policy `block`.
     """
-    run = Played()
-    worker = _Worker(buffer, seconds, run)
-    now = 0.0
-    for record, at in enumerate(arrivals):
-        now = max(now, at)  # a program that had to wait is late with what comes next
-        worker.work_until(now)
-        run.came.append(now)
-        if not buffer.offer(record):
-            room_at = min(worker.wakes_at(), now + block_timeout)
-            run.waited += room_at - now
-            now = room_at
-            worker.work_until(now)
-            given_up = buffer.overflow(record)
-            run.lost += given_up
-            run.lost_at += [now] * len(given_up)
-        run.lengths.append((now, len(buffer)))
-    while buffer:
-        worker.work_until(worker.wakes_at())
+    run, timeline = Played(), Timeline()
+
+    def export(batch: list[int], done: Callable[[], None]) -> None:
+        begins = timeline.now
+        ends = begins + seconds(len(batch), begins)
+        run.exports.append(Export(begins, ends, batch))
+        timeline.at(ends, done)
+
+    pipeline = Pipeline(timeline, buffer, export, _Notes(run, buffer), block_timeout=block_timeout)
+    pipeline.feed(arrivals)
+    timeline.run()
+    run.waited = pipeline.waited
     return run
 
 
-class _Worker:
-    """Does what `BatchProcessor._run` does: sleeps until something is due, takes it, exports it."""
+class _Notes:
+    """Writes down what a `Pipeline` tells its `Watch`."""
 
-    def __init__(self, buffer: BatchBuffer[int], seconds: Seconds, run: Played) -> None:
-        self._buffer, self._seconds, self._run = buffer, seconds, run
-        self._now = 0.0
-        self._free_at = 0.0
+    def __init__(self, run: Played, buffer: BatchBuffer[int]) -> None:
+        self._run, self._buffer = run, buffer
 
-    def wakes_at(self) -> float:
-        """When it looks into the queue next, unless a producer fills a batch before."""
-        return max(self._free_at, self._now + self._buffer.next_due(self._now))
+    def came(self, record: int, at: float) -> None:
+        self._run.came.append(at)
 
-    def work_until(self, time: float) -> None:
-        while (at := self.wakes_at()) <= time:
-            self._now = at
-            batch = self._buffer.take(at)
-            if batch:
-                self._free_at = at + self._seconds(len(batch), at)
-                self._buffer.restart(self._free_at)
-                self._run.exports.append(Export(at, self._free_at, batch))
-                self._run.lengths.append((at, len(self._buffer)))
-        self._now = max(self._now, time)
+    def queued(self, record: int, at: float) -> None:
+        self._run.lengths.append((at, len(self._buffer)))
+
+    def gave_way(self, record: int, at: float) -> None:
+        self._run.lost.append(record)
+        self._run.lost_at.append(at)
+
+    def taken(self, batch: list[int], at: float) -> None:
+        self._run.lengths.append((at, len(self._buffer)))
+
+    def exported(self, batch: list[int], at: float) -> None:
+        pass
