@@ -209,6 +209,11 @@ def read(name: str, environ: Mapping[str, str] | None = None) -> Any:
         return variable.default
 
 
+def is_set(name: str, environ: Mapping[str, str] | None = None) -> bool:
+    """Whether `environ` (default: `os.environ`) says anything about `name`; empty is unset."""
+    return bool((os.environ if environ is None else environ).get(name, "").strip())
+
+
 def read_otlp(setting: str, signal: str, environ: Mapping[str, str] | None = None) -> Any:
     """An exporter's setting, such as `TIMEOUT`: that of `signal` (`traces` ...), else of all signals."""
     own = read(f"OTEL_EXPORTER_OTLP_{signal.upper()}_{setting}", environ)

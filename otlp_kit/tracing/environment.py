@@ -10,7 +10,6 @@ Specification: https://opentelemetry.io/docs/specs/otel/configuration/sdk-enviro
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
 from opentelemetry import trace
@@ -18,7 +17,7 @@ from opentelemetry import trace
 from otlp_kit.model.resource import Resource, Value
 from otlp_kit.model.span import Span
 from otlp_kit.processors.passing import Processor
-from otlp_kit.settings.otel_env import read
+from otlp_kit.settings.otel_env import is_set, read
 from otlp_kit.tracing.limits import UNLIMITED, SpanLimits
 from otlp_kit.tracing.provider import TracerProvider, resource_of
 from otlp_kit.tracing.samplers import Sampler, sampler_named
@@ -34,7 +33,6 @@ def tracer_provider(
     `resource` are attributes that go over those of `OTEL_RESOURCE_ATTRIBUTES`; `environ` is
     `os.environ` unless it is given.
     """
-    environ = os.environ if environ is None else environ
     if read("OTEL_SDK_DISABLED", environ):
         return trace.NoOpTracerProvider()
     return TracerProvider(
@@ -46,7 +44,7 @@ def tracer_provider(
 
 
 def resource_from(
-    environ: Mapping[str, str], attributes: Mapping[str, Value] | None = None
+    environ: Mapping[str, str] | None, attributes: Mapping[str, Value] | None = None
 ) -> Resource:
     """`OTEL_RESOURCE_ATTRIBUTES`, over it `OTEL_SERVICE_NAME`, over it `attributes`."""
     told: dict[str, Value] = dict(read("OTEL_RESOURCE_ATTRIBUTES", environ))
@@ -55,19 +53,19 @@ def resource_from(
     return resource_of(told | dict(attributes or {}))
 
 
-def sampler_from(environ: Mapping[str, str]) -> Sampler:
+def sampler_from(environ: Mapping[str, str] | None) -> Sampler:
     """`OTEL_TRACES_SAMPLER` with `OTEL_TRACES_SAMPLER_ARG`."""
     return sampler_named(
         read("OTEL_TRACES_SAMPLER", environ), read("OTEL_TRACES_SAMPLER_ARG", environ)
     )
 
 
-def limits_from(environ: Mapping[str, str]) -> SpanLimits:
+def limits_from(environ: Mapping[str, str] | None) -> SpanLimits:
     """The variables `OTEL_*_LIMIT` of spans. One that is about spans goes over the general one."""
 
     def limit(of: str, general: str) -> int:
         own = f"OTEL_{of}_LIMIT"
-        value = read(own if environ.get(own, "").strip() else f"OTEL_{general}_LIMIT", environ)
+        value = read(own if is_set(own, environ) else f"OTEL_{general}_LIMIT", environ)
         return UNLIMITED if value is None else int(value)
 
     return SpanLimits(
