@@ -47,6 +47,10 @@ notebooks: setup
 bench: setup
 	$(BIN)/python -m benchmarks.encode
 	$(BIN)/python -m benchmarks.processor
+	$(BIN)/python -m benchmarks.tracer
+	$(BIN)/python -m benchmarks.sampling
+	$(BIN)/python -m benchmarks.exporting
+	$(BIN)/python -m benchmarks.profiles
 	$(BIN)/python -m benchmarks.exit_matrix
 
 fuzz: setup

@@ -93,11 +93,15 @@ class Unavailable(SendError):
 
 
 class Refused(SendError):
-    """The peer will not take this payload, now or later. `reason` says what it objects to."""
+    """The peer will not take this payload, now or later. `reason` says what it objects to.
 
-    def __init__(self, reason: str) -> None:
+    `too_large` is true when it is the size: a smaller payload may be taken.
+    """
+
+    def __init__(self, reason: str, *, too_large: bool = False) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.too_large = too_large
 
 
 class Sender(Protocol):

@@ -81,6 +81,26 @@ def decode_status(body: bytes) -> tuple[int, str]:
     return code, message
 
 
+def retry_delay(status: bytes) -> float | None:
+    """How many seconds a `google.rpc.Status` asks to wait in a `RetryInfo` among its details.
+
+    None if it has none, asks for no time at all, or cannot be read: then it is the client's to choose.
+    """
+    level, delay = Level(), 0.0
+    try:
+        for tag, detail in fields(status, level):
+            if tag != 0x1A:
+                continue
+            parts = dict(fields(detail, level))
+            if text(parts.get(0x0A, b"")).rpartition("/")[2] == "google.rpc.RetryInfo":
+                info = dict(fields(parts.get(0x12, b""), level))
+                duration = dict(fields(info.get(0x0A, b""), level))
+                delay = int64(duration.get(0x08, 0)) + int32(duration.get(0x10, 0)) / 1e9
+    except (DecodeError, TypeError):
+        return None
+    return delay if delay > 0 else None
+
+
 def read_http_answer(
     status: int, headers: Mapping[str, str], body: bytes, now_unix: float
 ) -> Accepted:

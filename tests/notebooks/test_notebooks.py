@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -143,3 +144,37 @@ def test_a_burst_overflows_and_is_accounted_for(tmp_path: Path) -> None:
     assert "created 51 = delivered 17 + rejected 3 + unknown 10 + dropped 21" in shown
     assert "Not yet: 55 records are still inside" in shown
     assert "Not yet: import: with drop_newest, 800 of 1,100 records are lost." in shown
+
+
+@pytest.mark.slow
+def test_a_size_is_predicted_simulated_and_run(tmp_path: Path) -> None:
+    """Notebook 09 checks the pencil by simulation, the simulation by threads, and waits for a size."""
+    shown = text_of(run(NOTEBOOKS / "09_sizing.ipynb", tmp_path))
+    assert "length     49.5  , you said 100\nrate x wait = 49.5" in shown
+    assert (
+        "you said 0; created 10,000 = delivered 6,000 + dropped 4,000 (queue_full 4,000)" in shown
+    )
+    assert "room for 1600\n  simulated: created 2,000 = delivered 2,000\n" in shown
+    [small, large] = [
+        float(line.split()[1].rstrip("%")) for line in shown.splitlines() if "error:" in line
+    ]
+    assert abs(small) < 10
+    assert large == 0
+    assert "spans are lost.\nHint: While the peer is away nothing leaves. How many come?" in shown
+
+
+@pytest.mark.slow
+def test_a_sample_is_made_whole_and_counted(tmp_path: Path) -> None:
+    """Notebook 12 tears traces, waits for late errors, corrects a bias, and waits for a budget."""
+    shown = text_of(run(NOTEBOOKS / "12_sampling.ipynb", tmp_path))
+    assert "you said 50 %; it is 3.1%, and by the formula 3.2%" in shown
+    assert "of front, cart, stock, bank, mail\n-----\nxx---\nxxx--\nxxxxx\n" in shown
+    waits = re.findall(r"^ *(\d+) s +(\d+) of 121 +([\d,]+) +([\d,]+)", shown, re.M)
+    kept = {int(wait): int(whole) for wait, whole, _, _ in waits}
+    assert kept[2] < kept[6] < kept[10] == kept[20] == 121
+    assert shown.count("what happened:  4,000 requests,   3.0% failed") == 2
+    assert "what arrived:     310 requests,  39.0% failed" in shown
+    assert "estimated:      3,901 requests,   3.1% failed" in shown
+    assert "stands for 20.00" in shown
+    assert "failed requests, 2" in shown
+    assert "An error that comes after the decision cannot change it." in shown
