@@ -10,6 +10,7 @@ from otlp_kit.exporters.otlp import OtlpExporter
 from otlp_kit.exporters.otlp_http import HttpSender
 from otlp_kit.model import Span
 from otlp_kit.processors.batch import BatchProcessor
+from otlp_kit.reliability.retry import Retrying
 from otlp_kit.wire import TRACES, Sender
 
 
@@ -22,5 +23,5 @@ def span_pipeline(sender: Sender, *, delay: float = 5.0) -> BatchProcessor[Span]
 def http_span_pipeline(
     endpoint: str = "http://localhost:4318", *, delay: float = 5.0
 ) -> BatchProcessor[Span]:
-    """The same over HTTP, to the receiver at the base URL `endpoint`."""
-    return span_pipeline(HttpSender(endpoint), delay=delay)
+    """The same over HTTP, to the receiver at the base URL `endpoint`, tried again where that helps."""
+    return span_pipeline(Retrying(HttpSender(endpoint)), delay=delay)

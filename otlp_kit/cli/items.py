@@ -29,7 +29,8 @@ WHOLE = ("model",)
 
 BUNDLES = {
     "http-pipeline": (
-        "processors/batch", "encoding/protobuf_spans", "exporters/otlp", "exporters/otlp_http",
+        "processors/batch", "encoding/protobuf_spans", "exporters/otlp", "reliability/retry",
+        "exporters/otlp_http",
     ),
 }  # fmt: skip
 """Items that work together, under one name."""

@@ -20,20 +20,30 @@ from pathlib import Path
 KIT, TESTS = "otlp_kit", "tests"
 
 PACKAGES = {
-    "backports.zstd": "backports.zstd",
+    "backports": "backports.zstd",
+    "flask": "flask",
     "google.protobuf": "protobuf",
     "google.rpc": "googleapis-common-protos",
     "grpc": "grpcio",
     "hypothesis": "hypothesis",
+    "isal": "isal",
     "opentelemetry": "opentelemetry-api",
     "opentelemetry.exporter.otlp.proto.common": "opentelemetry-exporter-otlp-proto-common",
     "opentelemetry.exporter.otlp.proto.grpc": "opentelemetry-exporter-otlp-proto-grpc",
     "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.instrumentation.flask": "opentelemetry-instrumentation-flask",
+    "opentelemetry.instrumentation.requests": "opentelemetry-instrumentation-requests",
+    "opentelemetry.instrumentation.sqlite3": "opentelemetry-instrumentation-sqlite3",
+    "opentelemetry.instrumentation.urllib3": "opentelemetry-instrumentation-urllib3",
     "opentelemetry.proto": "opentelemetry-proto",
     "opentelemetry.sdk": "opentelemetry-sdk",
+    "psycopg": "psycopg[binary]",
     "pytest": "pytest",
+    "requests": "requests",
+    "trustme": "trustme",
     "urllib3": "urllib3",
     "uvicorn": "uvicorn",
+    "werkzeug": "werkzeug",
 }
 """What may be imported from outside the standard library, and what pip calls it. The longest
 name wins. An import that is not here is a fault, so a new package is declared before it is used."""
@@ -146,8 +156,7 @@ def _imported(
     optional = {
         inner
         for node in ast.walk(tree)
-        if isinstance(node, ast.Try)
-        and any(one.type and "Error" in ast.unparse(one.type) for one in node.handlers)
+        if isinstance(node, ast.Try | ast.With) and _expects_its_absence(node)
         for statement in node.body
         for inner in ast.walk(statement)
     }
@@ -162,6 +171,13 @@ def _imported(
                 parent = ".".join([*above[: -node.level], *parent.split(".")]).rstrip(".")
             for alias in node.names:
                 yield node.lineno, f"{parent}.{alias.name}", parent, node in optional
+
+
+def _expects_its_absence(block: ast.Try | ast.With) -> bool:
+    """Whether the file goes on when an import in `block` fails."""
+    if isinstance(block, ast.With):
+        return any("ImportError" in ast.unparse(item.context_expr) for item in block.items)
+    return any(one.type and "Error" in ast.unparse(one.type) for one in block.handlers)
 
 
 def _named_in_strings(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from otlp_kit.exporters.otlp import OtlpExporter
-from otlp_kit.wire import LOGS, TRACES, Accepted, Payload, Refused, Unavailable
+from otlp_kit.wire import JSON, LOGS, TRACES, Accepted, Payload, Refused, Unavailable
 
 
 class Keeper:
@@ -65,3 +67,75 @@ def test_a_sender_that_holds_nothing_need_not_be_closed() -> None:
     exporter = OtlpExporter(bytes, Minimal(), TRACES)
     assert exporter.export([1], deadline=1.0) == Accepted()
     exporter.shutdown()
+
+
+class Limited(Keeper):
+    """A peer that takes `most` records at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._most = most
+
+    def send(self, payload: Payload, deadline: float) -> Accepted:
+        if payload.items > self._most:
+            raise Refused("HTTP 413", too_large=True)
+        self.sent.append((payload, deadline))
+        return Accepted()
+
+    @property
+    def bodies(self) -> list[bytes]:
+        return [payload.body for payload, _ in self.sent]
+
+
+def test_what_the_peer_finds_too_large_is_halved() -> None:
+    """Until it fits; every record is sent once, in its order."""
+    sender = Limited(most=3)
+    assert OtlpExporter(bytes, sender, TRACES).export(range(10), 1.0) == Accepted()
+    assert b"".join(sender.bodies) == bytes(range(10))
+    assert max(map(len, sender.bodies)) <= 3
+
+
+@pytest.mark.spec("OTLP-17")
+def test_what_is_too_large_before_compression_is_not_sent() -> None:
+    """It is halved before anybody sees it, and what cannot be halved is told of."""
+    sender = Keeper()
+    sender.send = lambda payload, deadline: (  # type: ignore[method-assign]
+        sender.sent.append((payload, deadline)) or Accepted()
+    )
+
+    def encode(batch: Sequence[int]) -> bytes:
+        return b"".join(bytes(size) for size in batch)
+
+    exporter = OtlpExporter(encode, sender, TRACES, max_request=100)
+    answer = exporter.export([40, 40, 40, 500, 40], deadline=1.0)
+    assert answer == Accepted(1, "one span is too large: larger than 100 bytes")
+    assert [len(payload.body) for payload, _ in sender.sent] == [80, 40, 40]
+
+
+def test_a_half_that_fails_takes_nothing_back() -> None:
+    """What was delivered of a batch is delivered; the rest counts as rejected, with the reason."""
+
+    class Tired(Limited):
+        def send(self, payload: Payload, deadline: float) -> Accepted:
+            if self.sent:
+                raise Unavailable("HTTP 503")
+            return super().send(payload, deadline)
+
+    sender = Tired(most=2)
+    assert OtlpExporter(bytes, sender, TRACES).export(range(4), 1.0) == Accepted(2, "HTTP 503")
+    with pytest.raises(Unavailable):
+        OtlpExporter(bytes, sender, TRACES).export(range(4), 1.0)
+
+
+def test_the_content_type_is_that_of_the_encoding() -> None:
+    """JSON goes out as JSON."""
+    sender = Keeper()
+    exporter = OtlpExporter(lambda batch: b"{}", sender, LOGS, content_type=JSON)
+    exporter.export([1], deadline=1.0)
+    assert sender.sent[0][0].content_type == JSON
+
+
+def test_a_limit_of_nothing_is_refused() -> None:
+    """It would reject everything."""
+    with pytest.raises(ValueError, match="max_request"):
+        OtlpExporter(bytes, Keeper(), TRACES, max_request=0)

@@ -7,16 +7,18 @@ import socket
 import socketserver
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from backports import zstd
 from google.rpc.status_pb2 import Status
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
-from otlp_kit.exporters import otlp_http
+from otlp_kit.exporters import compression, otlp_http
 from otlp_kit.exporters.otlp_http import HttpSender
 from otlp_kit.wire import TRACES, Accepted, Payload, Refused, Unavailable
 
@@ -234,16 +236,28 @@ def test_a_malformed_retry_after_is_ignored(server: Scripted, value: str) -> Non
 
 @pytest.mark.spec("OTLP-19")
 @pytest.mark.spec("PEER-12")
-def test_a_huge_answer_is_refused(server: Scripted, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [("", bytes), ("gzip", gzip.compress), ("deflate", zlib.compress), ("zstd", zstd.compress)],
+)
+def test_a_huge_answer_is_refused(
+    server: Scripted, encoding: str, compress: Callable[[bytes], bytes]
+) -> None:
     """Plain or compressed, reading stops at the limit."""
-    monkeypatch.setattr(otlp_http, "MAX_RESPONSE", 100_000)
-    server.body = bytes(200_000)
+    server.body = compress(bytes(10_000_000))
+    server.headers = {**PROTOBUF, "Content-Encoding": encoding} if encoding else PROTOBUF
     with pytest.raises(Refused, match="over 100000 bytes"):
-        send(server.url)
-    server.body = gzip.compress(bytes(10_000_000))
-    server.headers = {**PROTOBUF, "Content-Encoding": "gzip"}
-    with pytest.raises(Refused, match="over 100000 bytes"):
-        send(server.url)
+        send(server.url, max_response=100_000)
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd", "br"])
+def test_an_answer_that_cannot_be_unpacked_is_no_reason_to_send_again(
+    server: Scripted, encoding: str
+) -> None:
+    """The status is the acknowledgement."""
+    server.body = b"not what the header says"
+    server.headers = {**PROTOBUF, "Content-Encoding": encoding}
+    assert send(server.url) == Accepted()
 
 
 @pytest.fixture
@@ -377,7 +391,7 @@ def test_a_deadline_in_the_past_sends_nothing(server: Scripted) -> None:
         ({"endpoint": "127.0.0.1:4318"}, "endpoint must start with http:// or https://"),
         ({"endpoint": "ftp://host"}, "endpoint must start with"),
         ({"endpoint": "http://[bad"}, "endpoint is not a URL"),
-        ({"compression": "brotli"}, "compression must be none or gzip, not 'brotli'"),
+        ({"compression": "brotli"}, "compression must be none, gzip or zstd, not 'brotli'"),
         ({"endpoint": "http://me:secret@host"}, "endpoint must not hold a user name or password"),
         ({"endpoint": "ftp://me:secret@[bad"}, "endpoint must not hold a user name or password"),
         ({"endpoint": "http://host?key=secret"}, "endpoint must not have a query"),
@@ -396,3 +410,64 @@ def test_a_bad_setting_is_named(settings: dict[str, object], message: str) -> No
         HttpSender(**settings)  # type: ignore[arg-type]
     assert message in str(error.value)
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.spec("OTLP-8")
+@pytest.mark.spec("OTLP-97")
+@pytest.mark.parametrize(("name", "unpack"), [("gzip", gzip.decompress), ("zstd", zstd.decompress)])
+def test_a_compressed_body_says_so(
+    server: Scripted, name: str, unpack: Callable[[bytes], bytes]
+) -> None:
+    """Whatever library does it, the standard one can undo it."""
+    send(server.url, compression=name)
+    [(_, headers, body)] = server.seen
+    assert headers["content-encoding"] == name
+    assert unpack(body) == PAYLOAD.body
+
+
+def test_gzip_needs_no_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without `isal` the standard library does it, only slower."""
+    monkeypatch.setattr(compression, "igzip", None)
+    monkeypatch.setattr(compression, "zstd", None)
+    pack = compression.compressor("gzip")
+    assert pack is not None
+    assert gzip.decompress(pack(b"body")) == b"body"
+    with pytest.raises(ValueError, match=r"backports\.zstd"):
+        compression.compressor("zstd")
+
+
+@pytest.mark.spec("OTLP-60")
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"{}", Accepted()),
+        (b'{"partialSuccess": {"rejectedSpans": "2", "errorMessage": "bad"}}', Accepted(2, "bad")),
+        (b'{"partialSuccess": {"rejectedSpans": 2}}', Accepted(2)),
+        (b'{"partialSuccess": {"rejectedSpans": "many"}}', Accepted()),
+        (b'{"partialSuccess": null}', Accepted()),
+        (b"[]", Accepted()),
+        (b"[" * 100_000, Accepted()),
+    ],
+)
+def test_an_answer_in_json_is_read(server: Scripted, body: bytes, expected: Accepted) -> None:
+    """As a request in JSON is answered; what cannot be read takes nothing back."""
+    server.headers = {"Content-Type": "application/json"}
+    server.body = body
+    sender = HttpSender(server.url)
+    payload = Payload(TRACES, b"{}", 2, "application/json")
+    assert sender.send(payload, soon()) == expected
+    assert server.seen[0][1]["content-type"] == "application/json"
+    server.status = 400
+    server.body = b'{"message": "no id"}'
+    with pytest.raises(Refused, match="HTTP 400: no id"):
+        sender.send(payload, soon())
+    sender.close()
+
+
+@pytest.mark.spec("OTLP-48")
+def test_a_request_that_is_too_large_for_the_server_may_be_sent_in_parts(server: Scripted) -> None:
+    """413 is final for these bytes, and says why."""
+    server.status = 413
+    with pytest.raises(Refused) as refused:
+        send(server.url)
+    assert refused.value.too_large
