@@ -22,7 +22,7 @@ setup:
 	@$(PYTHON) tools/setup_env.py
 
 setup-test:
-	@$(PYTHON) tools/setup_env.py --browser
+	@$(PYTHON) tools/setup_env.py --tests
 
 lint: setup
 	$(BIN)/ruff check .

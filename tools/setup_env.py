@@ -1,12 +1,12 @@
 """Make `.venv` hold exactly what `requirements/` names; run by any `python3`, needs nothing else.
 
     python3 tools/setup_env.py             create or update .venv (a no-op when it is current)
-    python3 tools/setup_env.py --browser   also see to it that Chromium is there, for the tests
+    python3 tools/setup_env.py --tests     also see to it that Chromium and PostgreSQL are there
     python3 tools/setup_env.py --fuzz      also install the fuzzer
     .venv/bin/python tools/setup_env.py --lock     resolve pyproject.toml anew
 
-What only root can install, Debian's package of Chromium or of venv, is installed when this runs
-as root on Debian; otherwise the script says what is left out, and goes on where it can.
+What only root can install, Debian's packages of Chromium, PostgreSQL or venv, is installed when this
+runs as root on Debian; otherwise the script says what is left out, and goes on where it can.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ def main(arguments: list[str]) -> int:
     if "--fuzz" in arguments:
         run(BIN / "uv", "pip", "install", "-q", "--python", BIN / "python",
             "--require-hashes", "-r", LOCKS / "fuzz.txt")  # fmt: skip
-    if "--browser" in arguments and not find_browser():
-        installed = debian_package("chromium") and find_browser()
-        if not installed:
+    if "--tests" in arguments:
+        if not find_browser() and not (debian_package("chromium") and find_browser()):
             print("Left out: browser tests. They need `chromium` on the PATH.")
+        if not find_postgres() and not (install_postgres() and find_postgres()):
+            print("Left out: tests of the PostgreSQL store. They need `initdb`.")
     return 0
 
 
@@ -91,6 +92,21 @@ def find_browser() -> str | None:
     return shutil.which("chromium") or shutil.which("chromium-browser")
 
 
+def find_postgres() -> bool:
+    """Whether its programs are there: on the PATH, or where Debian has them."""
+    debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
+    return bool(shutil.which("initdb")) or any(debian)
+
+
+def install_postgres() -> bool:
+    """Debian's package, without the cluster that it would make and start: the tests run their own."""
+    settings = Path("/etc/postgresql-common/createcluster.conf")
+    if os.geteuid() == 0 and shutil.which("apt-get") and not settings.exists():
+        settings.parent.mkdir(exist_ok=True)
+        settings.write_text("create_main_cluster = false\n")
+    return debian_package("postgresql")
+
+
 def debian_package(name: str) -> bool:
     """Install a package of Debian's if this is root on Debian. False if it cannot be done here."""
     if os.geteuid() != 0 or not shutil.which("apt-get"):
@@ -102,8 +118,9 @@ def debian_package(name: str) -> bool:
     }
     subprocess.run(["apt-get", "-qq", "update"], check=False, **quiet)
     done = subprocess.run(
-        ["apt-get", "-qq", "install", "-y", "--no-install-recommends", name], check=False, **quiet
-    )
+        ["apt-get", "-qq", "install", "-y", "--no-install-recommends",
+         "-o", "Dpkg::Options::=--force-confold", name], check=False, **quiet
+    )  # fmt: skip
     return done.returncode == 0
 
 

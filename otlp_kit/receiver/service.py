@@ -13,17 +13,14 @@ Specification: https://opentelemetry.io/docs/specs/otlp/#otlphttp
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
 from otlp_kit.encoding.answers import bad_request, encode_status, encode_success, retry_info
-from otlp_kit.encoding.otlp_json import decode_json, encode_json_status, encode_json_success
+from otlp_kit.encoding.export_request import batch_id, decode_request
+from otlp_kit.encoding.otlp_json import encode_json_status, encode_json_success
 from otlp_kit.encoding.protobuf_read import DecodeError, TooManyParts
-from otlp_kit.encoding.protobuf_read_logs import decode_logs
-from otlp_kit.encoding.protobuf_read_metrics import decode_metrics
-from otlp_kit.encoding.protobuf_read_spans import decode_spans
 from otlp_kit.ledger import DUPLICATE, Ledger
 from otlp_kit.receiver.limits import (
     MAX_BODY,
@@ -36,11 +33,8 @@ from otlp_kit.receiver.limits import (
 from otlp_kit.receiver.validation import sift
 from otlp_kit.wire import (
     JSON,
-    LOGS,
-    METRICS,
     PROTOBUF,
     SIGNALS,
-    TRACES,
     Accepted,
     Signal,
     Unavailable,
@@ -58,12 +52,6 @@ MAX_MESSAGE = 1000
 Put: TypeAlias = Callable[[Signal, Sequence[Any], str], int]
 """`put(signal, records, batch_id)` returns when the records are durable, with the number of items
 that are new; 0 when the batch was stored before. Raises `wire.Unavailable` when it cannot store."""
-
-DECODERS: dict[str, Callable[[bytes], list[Any]]] = {
-    TRACES.name: decode_spans,
-    LOGS.name: decode_logs,
-    METRICS.name: decode_metrics,
-}
 
 
 class AnyRequest(Protocol):
@@ -158,8 +146,7 @@ class Service:
     def export(self, signal: Signal, body: bytes, content_type: str = PROTOBUF) -> Accepted:
         """Take one plain request body: decode, validate, store, count. Raises `Refusal`."""
         try:
-            as_json = content_type == JSON
-            records = decode_json(signal, body) if as_json else DECODERS[signal.name](body)
+            records = decode_request(signal, body, content_type)
         except TooManyParts as error:
             raise Refusal(413, str(error)) from None
         except DecodeError as error:
@@ -217,8 +204,3 @@ class Service:
             return Accepted()
         item = signal.item if sifted.rejected == 1 else f"{signal.item}s"
         return Accepted(sifted.rejected, f"{sifted.rejected} {item} rejected: {sifted.reason}")
-
-
-def batch_id(signal: Signal, body: bytes) -> str:
-    """Names a batch by its content, so that a request which is sent again is stored once."""
-    return hashlib.blake2b(body, digest_size=16, person=signal.name.encode()).hexdigest()
