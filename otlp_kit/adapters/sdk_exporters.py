@@ -52,13 +52,22 @@ class _Sending:
     def _send(
         self, signal: Signal, encode: Callable[[], bytes], items: int, timeout: float = math.inf
     ) -> bool:
+        def send(deadline: float) -> Accepted:
+            return self._sender.send(Payload(signal, encode(), items), deadline)
+
+        return self._settle(items, send, timeout)
+
+    def _settle(
+        self, items: int, send: Callable[[float], Accepted], timeout: float = math.inf
+    ) -> bool:
+        """Call `send` with the deadline that holds, and account for what becomes of `items`."""
         if self._shut_down:
             self._ledger.turned_away(ALREADY_SHUTDOWN, items)
             return False
         self._ledger.created(items)
         deadline = time.monotonic() + min(timeout, self._timeout)
         try:
-            answer = self._sender.send(Payload(signal, encode(), items), deadline)
+            answer = send(deadline)
         except Exception as error:
             # Official processors log a traceback for each; here it is one line, and not for each.
             self._accounts.failed(items, error, deadline)
