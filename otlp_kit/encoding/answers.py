@@ -2,11 +2,7 @@
 
 A success is an `Export<Signal>ServiceResponse`, the same on the wire for the three signals; every
 failure over HTTP carries a `google.rpc.Status`. `read_http_answer` is the client's side: it turns
-an answer into `Accepted`, or raises what tells the caller what to do next. `retry_delay` reads what
-a gRPC server asks for.
-
-A client believes no answer more than it must: what cannot be read says nothing, and the status
-alone counts.
+an answer into `Accepted`, or raises what tells the caller what to do next.
 
 Specification: https://opentelemetry.io/docs/specs/otlp/#otlphttp-response
 """
@@ -25,10 +21,6 @@ from otlp_kit.wire import JSON, PROTOBUF, Accepted, Refused, Unavailable
 
 RETRYABLE = frozenset({429, 502, 503, 504})
 """The HTTP statuses that allow sending the same request again; no other does."""
-
-TOO_LARGE = 413
-REJECTED = ("rejectedSpans", "rejectedLogRecords", "rejectedDataPoints")
-"""The three names that JSON has for what is one field number on the wire."""
 TOO_LARGE = 413
 
 
@@ -148,118 +140,27 @@ READERS = {PROTOBUF: (decode_success, _protobuf_status), JSON: (decode_json_succ
 """How an answer of a content type is read: that of a success, and the message of a failure."""
 
 
-def retry_delay(status: bytes) -> float | None:
-    """The seconds to wait that a `RetryInfo` in a serialized `google.rpc.Status` asks for.
-
-    `status` is what a gRPC server sends as `grpc-status-details-bin`. None if no wait is asked for:
-    there is no `RetryInfo`, its delay is not positive (then one's own backoff holds), or the bytes
-    cannot be read. Raises nothing.
-    """
-    return max(_retry_delays(status), default=0.0) or None
-
-
-def has_retry_info(status: bytes) -> bool:
-    """Whether a serialized `google.rpc.Status` has a `RetryInfo`, be its delay 0: that the server
-    can recover, which RESOURCE_EXHAUSTED alone does not say. Raises nothing."""
-    return bool(_retry_delays(status))
-
-
-def _retry_delays(status: bytes) -> list[float]:
-    """The delay of each `RetryInfo`, in seconds and never negative."""
-    found = []
-    try:
-        for tag, detail in fields(status, Level()):
-            if tag == 0x1A:
-                members = dict(fields(detail, Level()))
-                if bytes(members.get(0x0A, b"")).endswith(b"/google.rpc.RetryInfo"):
-                    found.append(_duration(members.get(0x12, b"")))
-    except DecodeError:
-        return []
-    return found
-
-
-def _duration(retry_info: bytes) -> float:
-    seconds, nanos = 0, 0
-    for tag, duration in fields(retry_info, Level()):
-        if tag == 0x0A:
-            for inner, value in fields(duration, Level()):
-                if inner == 0x08:
-                    seconds = int64(value)
-                elif inner == 0x10:
-                    nanos = int32(value)
-    return max(0.0, seconds + nanos / 1e9)
-
-
-def decode_json_success(body: bytes) -> Accepted:
-    """What a response message in JSON says. Raises `DecodeError`."""
-    partial = _member(_object(body), "partialSuccess", dict, {})
-    rejected = next((partial[name] for name in REJECTED if partial.get(name) is not None), 0)
-    try:
-        if isinstance(rejected, float | bool):
-            raise ValueError
-        return Accepted(int(rejected), _text(partial, "errorMessage"))
-    except (TypeError, ValueError):
-        raise DecodeError("the number of rejected items must be an integer") from None
-
-
-def decode_json_status(body: bytes) -> str:
-    """The message of a `google.rpc.Status` in JSON. Raises `DecodeError`."""
-    return _text(_object(body), "message")
-
-
-def _object(body: bytes) -> dict[str, Any]:
-    try:
-        plain = json.loads(body)
-    except (ValueError, RecursionError):
-        raise DecodeError("the body is not JSON") from None
-    if not isinstance(plain, dict):
-        raise DecodeError("the body is not a JSON object")
-    return plain
-
-
-def _member(plain: dict[str, Any], name: str, kind: type, default: Any) -> Any:
-    """A member of an object; null is absent."""
-    value = plain.get(name)
-    if value is None:
-        return default
-    if not isinstance(value, kind):
-        raise DecodeError(f"{name} must be a {kind.__name__}")
-    return value
-
-
-def _text(plain: dict[str, Any], name: str) -> str:
-    # JSON can escape half of a surrogate pair, which no log could write.
-    text: str = _member(plain, name, str, "")
-    return text.encode("utf-8", "replace").decode()
-
-
 def read_http_answer(
-    status: int,
-    headers: Mapping[str, str],
-    body: bytes,
-    now_unix: float,
-    content_type: str = PROTOBUF,
+    status: int, headers: Mapping[str, str], body: bytes, now_unix: float
 ) -> Accepted:
     """The meaning of an HTTP answer to an export request.
 
     `headers` has lower-case keys; `now_unix` is the wall clock in seconds, to which a date in
-    `Retry-After` is relative; `content_type` is the request's, and a body of another type is not
-    parsed. Raises `Unavailable` for the retryable statuses and `Refused` for every other one outside
-    2xx: a redirect is not a success.
+    `Retry-After` is relative. Raises `Unavailable` for the retryable statuses and `Refused` for
+    every other one outside 2xx: a redirect is not a success.
     """
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    readable = kind == content_type and kind in (PROTOBUF, JSON)
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    success, failure = READERS.get(content_type, (None, None))
     if 200 <= status < 300:
         try:
-            if readable and body:
-                return decode_json_success(body) if kind == JSON else decode_success(body)
+            return success(body) if success and body else Accepted()
         except DecodeError:
-            pass  # the status is the acknowledgement; such a body takes nothing back
-        return Accepted()
+            # The status is the acknowledgement; a body that cannot be read takes nothing back.
+            return Accepted()
     reason = f"HTTP {status}"
-    if readable and body:
+    if failure and body:
         try:
-            message = decode_json_status(body) if kind == JSON else decode_status(body)[1]
+            message = failure(body)
             reason += f": {message}" if message else ""
         except DecodeError:
             reason += " with an unreadable body"

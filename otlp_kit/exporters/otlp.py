@@ -21,8 +21,8 @@ from otlp_kit.wire import (
     Accepted,
     Payload,
     Refused,
-    SendError,
     Sender,
+    SendError,
     Signal,
     Unavailable,
 )
@@ -73,33 +73,33 @@ class OtlpExporter(Generic[T]):
         if self._closed:
             raise Refused("the exporter is shut down")
         waiting, taken = [batch] if batch else [], not batch
-        rejected, reasons, errors = 0, dict[str, None](), list[SendError]()
+        rejected, reasons, failures = 0, dict[str, None](), list[SendError]()
         while waiting:
             part = waiting.pop()
             try:
                 answer = self._send(part, deadline)
                 taken = True
             except SendError as error:
-                too_large = isinstance(error, Refused) and error.too_large
-                if too_large and len(part) > 1:
+                if not (isinstance(error, Refused) and error.too_large):
+                    failures.append(error)
+                    answer = Accepted(len(part), str(error))
+                elif len(part) > 1:
                     middle = len(part) // 2
                     waiting += [part[middle:], part[:middle]]
                     continue
-                if not too_large:
-                    errors.append(error)
-                answer = Accepted(len(part), str(error))
+                else:
+                    answer = Accepted(1, f"one {self._signal.item} is too large: {error}")
             rejected += answer.rejected
             reasons[answer.message] = None
-        for error in errors:
-            if not taken or (isinstance(error, Unavailable) and error.maybe_delivered):
-                raise error
+        for failure in failures:
+            if not taken or (isinstance(failure, Unavailable) and failure.maybe_delivered):
+                raise failure
         return Accepted(rejected, "; ".join(filter(None, reasons)))
 
     def _send(self, part: Sequence[T], deadline: float) -> Accepted:
         body = self._encode(part)
         if len(body) > self._max_request:
-            size = f"{len(body)} bytes are over max_request, {self._max_request}"
-            raise Refused(f"the request is too large: {size}", too_large=True)
+            raise Refused(f"larger than {self._max_request} bytes", too_large=True)
         payload = Payload(self._signal, body, len(part), self._content_type)
         return self._sender.send(payload, deadline)
 

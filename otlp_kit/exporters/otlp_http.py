@@ -103,12 +103,12 @@ class HttpSender:
         self._max_response = max_response
         self._connections = connections
         self._trust = _trust(certificate, client_certificate, client_key)
+        self._closed = False
         self._connect()
 
     def _connect(self) -> None:
         """A pool of connections for this process; the first request opens one."""
         url = self._url
-        self._process = os.getpid()
         options: dict[str, Any] = {"maxsize": self._connections, "retries": False}
         if url.scheme == "https":
             options["ssl_context"] = self._trust
@@ -118,9 +118,12 @@ class HttpSender:
             manager = urllib3.ProxyManager(self._proxy.url, **options)
         self._pool = manager.connection_from_url(f"{url.scheme}://{url.netloc}")
         self._pool.ConnectionCls = Https if self._pool.scheme == "https" else Http
+        self._process = os.getpid()  # last: another thread that sees it may use the pool
 
     def send(self, payload: Payload, deadline: float) -> Accepted:
         """Post `payload`; see `wire.Sender`."""
+        if self._closed:
+            raise Refused("the sender is closed")
         if self._process != os.getpid():
             # A fork shares the parent's sockets: two processes would write into one another's.
             self._connect()
@@ -142,7 +145,7 @@ class HttpSender:
                 preload_content=False,
                 timeout=urllib3.Timeout(total=left),
             )
-            answer = read(response, self._max_response)
+            answer = self._body(response)
         except ClosedPoolError:
             raise Refused("the sender is closed") from None
         except (NewConnectionError, ConnectTimeoutError, ProxyError, SSLError) as error:
@@ -152,8 +155,18 @@ class HttpSender:
         fields = {name.lower(): value for name, value in response.headers.items()}
         return read_http_answer(response.status, fields, answer, time.time())
 
+    def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
+        """The body of an answer; of one that is no success, as much as nothing if it breaks off."""
+        try:
+            return read(response, self._max_response)
+        except HTTPError:
+            if 200 <= response.status < 300:
+                raise
+            return b""  # its status has said all that counts
+
     def close(self) -> None:
-        """Close the connections; from then on `send` refuses."""
+        """Close the connections; from then on `send` refuses, in a forked child, too."""
+        self._closed = True
         self._pool.close()
 
 

@@ -68,21 +68,15 @@ class Attempts:
         self.failed += 1
         self.asked = error.retry_after or self.asked
         self.maybe_delivered |= error.maybe_delivered
-        if self.failed == self.limit:
-            raise self.gives_up(error, "no attempt is left")
         wait = self.backoff.wait(self.failed - 1, chance, retry_after=self.asked)
-        if now + wait >= self.deadline:
-            raise self.gives_up(error, "the next one would be past the deadline")
+        if self.failed == self.limit or now + wait >= self.deadline:
+            raise self.last_word(error)
         return wait
 
-    def gives_up(self, error: Exception, why: str) -> Unavailable:
-        """The last word on this payload."""
-        times = f"{self.failed} attempt{'s' if self.failed != 1 else ''}"
-        return Unavailable(
-            f"{error} (gave up after {times}: {why})",
-            retry_after=error.retry_after if isinstance(error, Unavailable) else None,
-            maybe_delivered=self.maybe_delivered,
-        )
+    def last_word(self, error: Unavailable | Refused) -> Unavailable:
+        """`error`, with what is known of the attempts before it."""
+        asked = error.retry_after if isinstance(error, Unavailable) else None
+        return Unavailable(str(error), retry_after=asked, maybe_delivered=self.maybe_delivered)
 
 
 class Retrying:
@@ -136,13 +130,11 @@ class Retrying:
                 wait = attempts.wait_after(error, now, self._chance)
                 # Another send may have been told meanwhile to stay away for longer.
                 wait = max(wait, self._not_before - now)
-                if now + wait >= deadline:
-                    raise attempts.gives_up(error, "the peer wants no more by then") from error
-                if self._pause(wait):
-                    raise attempts.gives_up(error, "the sender is closed") from error
+                if now + wait >= deadline or self._pause(wait):
+                    raise attempts.last_word(error) from error
             except Refused as error:
                 if self._closed and attempts.maybe_delivered:
-                    raise attempts.gives_up(error, "the sender is closed") from error
+                    raise attempts.last_word(error) from error
                 raise
 
     def close(self) -> None:
@@ -160,14 +152,16 @@ class Retrying:
 
     def _hold_back(self, deadline: float) -> None:
         """Wait until the peer wants requests again. Raises if that is too late, or never."""
-        while not self._closed and (left := self._not_before - self._clock.monotonic()) > 0:
-            wait = self._backoff.wait(0, self._chance, retry_after=left)
-            if self._clock.monotonic() + wait >= deadline:
-                raise Unavailable("the peer asked for a pause past the deadline", retry_after=left)
-            if self._pause(wait):
-                break
-        if self._closed:
-            raise Refused("the sender is closed")
+        while not self._closed:
+            now = self._clock.monotonic()
+            if (left := self._not_before - now) <= 0:
+                return
+            if self._not_before >= deadline:
+                raise Unavailable(
+                    "the peer asked to wait longer than there is time", retry_after=left
+                )
+            self._pause(left)
+        raise Refused("the sender is closed")
 
     def _pause(self, seconds: float) -> bool:
         """Wait; True if the sender was closed meanwhile."""

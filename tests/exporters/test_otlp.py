@@ -139,3 +139,25 @@ def test_a_limit_of_nothing_is_refused() -> None:
     """It would reject everything."""
     with pytest.raises(ValueError, match="max_request"):
         OtlpExporter(bytes, Keeper(), TRACES, max_request=0)
+
+
+def test_a_half_that_nobody_knows_of_makes_the_whole_unknown() -> None:
+    """It may have arrived: counting it as rejected would be a lie, and the accounts have a word for it."""
+
+    class Silent(Limited):
+        def send(self, payload: Payload, deadline: float) -> Accepted:
+            if self.sent:
+                raise Unavailable("no answer", maybe_delivered=True)
+            return super().send(payload, deadline)
+
+    with pytest.raises(Unavailable) as unknown:
+        OtlpExporter(bytes, Silent(most=2), TRACES).export(range(4), 1.0)
+    assert unknown.value.maybe_delivered
+
+
+@pytest.mark.spec("OTLP-67")
+def test_nothing_to_export_is_no_request() -> None:
+    """An empty envelope tells a server nothing."""
+    sender = Keeper()
+    assert OtlpExporter(bytes, sender, TRACES).export([], 1.0) == Accepted()
+    assert sender.sent == []

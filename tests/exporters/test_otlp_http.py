@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import socket
 import socketserver
 import threading
@@ -471,3 +472,33 @@ def test_a_request_that_is_too_large_for_the_server_may_be_sent_in_parts(server:
     with pytest.raises(Refused) as refused:
         send(server.url)
     assert refused.value.too_large
+
+
+@pytest.mark.spec("OTLP-49")
+def test_a_refusal_counts_although_its_body_breaks_off(
+    raw_server: Callable[[Callable[[socket.socket], None]], str],
+) -> None:
+    """A 400 whose body is cut is a 400, and is not sent again."""
+
+    def refuse(client: socket.socket) -> None:
+        client.recv(65_536)
+        client.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 100\r\n\r\nhalf")
+        client.close()
+
+    with pytest.raises(Refused, match="HTTP 400"):
+        send(raw_server(refuse))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_closed_sender_stays_closed_in_a_child(server: Scripted) -> None:
+    """A fork opens connections of its own, but nothing that was closed."""
+    sender = HttpSender(server.url)
+    sender.close()
+    child = os.fork()
+    if not child:
+        try:
+            sender.send(PAYLOAD, soon())
+        except Refused:
+            os._exit(7)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
