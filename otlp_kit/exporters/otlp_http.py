@@ -24,6 +24,7 @@ import urllib3
 from urllib3.exceptions import (
     ClosedPoolError,
     ConnectTimeoutError,
+    EmptyPoolError,
     HTTPError,
     LocationParseError,
     NewConnectionError,
@@ -56,7 +57,8 @@ class HttpSender:
 
     `certificate`, `client_certificate` and `client_key` are files in PEM: whom to trust instead of
     the system's authorities, and who this client is. `proxy` is the URL of an HTTP proxy. An answer
-    over `max_response` bytes is refused. At most `connections` are kept for the next requests.
+    over `max_response` bytes is refused. At most `connections` are open at once: who finds none free
+    waits for one.
     Raises `ValueError` that names the argument which cannot be used.
     """
 
@@ -109,7 +111,11 @@ class HttpSender:
     def _connect(self) -> None:
         """A pool of connections for this process; the first request opens one."""
         url = self._url
-        options: dict[str, Any] = {"maxsize": self._connections, "retries": False}
+        options: dict[str, Any] = {
+            "maxsize": self._connections,
+            "block": True,
+            "retries": False,
+        }
         if url.scheme == "https":
             options["ssl_context"] = self._trust
         if self._proxy is None:
@@ -143,6 +149,7 @@ class HttpSender:
                 redirect=False,
                 assert_same_host=False,  # to a proxy goes the whole URL, of another host
                 preload_content=False,
+                pool_timeout=left,  # type: ignore[arg-type]  # seconds, of any kind
                 timeout=urllib3.Timeout(total=left),
             )
             answer = self._body(response)
@@ -150,6 +157,8 @@ class HttpSender:
             raise Refused("the sender is closed") from None
         except (NewConnectionError, ConnectTimeoutError, ProxyError, SSLError) as error:
             raise Unavailable(f"cannot connect to {self._pool.host}: {error}") from error
+        except EmptyPoolError:
+            raise Unavailable(f"no connection to {self._pool.host} was free in time") from None
         except HTTPError as error:
             raise Unavailable(f"no answer: {error}", maybe_delivered=True) from error
         fields = {name.lower(): value for name, value in response.headers.items()}

@@ -10,6 +10,8 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -502,3 +504,42 @@ def test_a_closed_sender_stays_closed_in_a_child(server: Scripted) -> None:
             os._exit(7)
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+@pytest.mark.spec("OTLP-62", "OTLP-63")
+def test_connections_are_parallel_up_to_a_number(server: Scripted) -> None:
+    """Six threads send at once over two connections; none fails."""
+    together = threading.Barrier(2)
+
+    def meet(_: object) -> None:
+        with suppress(threading.BrokenBarrierError):
+            together.wait(20)
+
+    server.on_request = meet  # an answer comes when two requests are there
+    sender = HttpSender(server.url, connections=2)
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: sender.send(PAYLOAD, soon()), range(6)))
+    assert answers == [Accepted()] * 6
+    assert len(server.clients) == 2
+    sender.close()
+
+
+def test_who_finds_no_connection_free_waits_no_longer_than_its_deadline(server: Scripted) -> None:
+    """What was not sent is not perhaps delivered."""
+    busy, go_on = threading.Event(), threading.Event()
+
+    def hold(_: object) -> None:
+        busy.set()
+        go_on.wait(20)
+
+    server.on_request = hold
+    sender = HttpSender(server.url, connections=1)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(sender.send, PAYLOAD, soon())
+        assert busy.wait(20)
+        with pytest.raises(Unavailable, match="free in time") as failed:
+            sender.send(PAYLOAD, soon(0.05))
+        go_on.set()
+        assert first.result(20) == Accepted()
+    assert not failed.value.maybe_delivered
+    sender.close()

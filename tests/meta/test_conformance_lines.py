@@ -1,4 +1,4 @@
-"""Each line of the specification that the receiver promises has a test with its number."""
+"""Each line of the specification that receiver and exporters promise has a test with its number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from tests.receiver.conformance_lines import LINES
 
 TESTS = Path(__file__).parents[1]
 LAST_LINE = 102
-"""The last number of the whole list; the lines of exporters are among them."""
+"""The last number of the whole list."""
+CLIENT = {3, 4, 5, 6, 7, 8, 12, 17, 18, 19, *range(27, 40), 45, 47, 48, 49, *range(51, 59), 60,
+          *range(62, 68), *range(89, 103)}  # fmt: skip
+"""The lines for exporters. What each says stands in `otlp_kit.testing.exporter_checks_*`, as the check
+that holds any exporter to it; the tests here hold those of this kit."""
 
 
 def marked(path: Path) -> Iterator[tuple[int, str]]:
@@ -36,6 +40,11 @@ def test_every_line_has_a_test() -> None:
     """What a receiver may do is tested too, as what this one chose."""
     marks = all_marks()
     assert [f"OTLP-{n}: {line.text}" for n, line in LINES.items() if n not in marks] == []
+
+
+def test_every_line_of_a_client_has_a_test() -> None:
+    """What nobody can see from outside, such as a default, is tested as well."""
+    assert sorted(CLIENT - set(all_marks())) == []
 
 
 def test_every_mark_names_a_line() -> None:
