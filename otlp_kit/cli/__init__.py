@@ -15,7 +15,7 @@ from importlib import import_module
 from otlp_kit import __version__
 from otlp_kit.cli.options import Stop
 
-COMMANDS = ("up", "serve", "demo", "traces", "show", "sql", "copy")
+COMMANDS = ("up", "serve", "demo", "traces", "show", "sql", "copy", "conform")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
