@@ -1,4 +1,4 @@
-"""A process that forks between exports: `python -m tests.adapters.otlp_forking grpc ENDPOINT`.
+"""A process that forks between exports: this module as a program, with `grpc ENDPOINT`.
 
 The parent exports before it forks; then parent and child export at the same time, three times. A
 process of its own, since a fork copies only one thread, and the caller has those of a server.
@@ -19,8 +19,8 @@ FORKS, EXPORTS = 3, 10
 
 def fork_and_export(transport: str, endpoint: str) -> None:
     """Run it, and raise if anything but success was reported on either side."""
-    program = [sys.executable, "-m", "tests.adapters.otlp_forking", transport, endpoint]
-    subprocess.run(program, check=True, timeout=60, cwd=Path(__file__).parents[2])
+    program = [sys.executable, "-m", __name__, transport, endpoint]
+    subprocess.run(program, check=True, timeout=60, cwd=Path(__file__).parents[__name__.count(".")])
 
 
 def main(transport: str, endpoint: str) -> None:
