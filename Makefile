@@ -49,6 +49,8 @@ bench: setup
 	$(BIN)/python -m benchmarks.processor
 	$(BIN)/python -m benchmarks.tracer
 	$(BIN)/python -m benchmarks.sampling
+	$(BIN)/python -m benchmarks.export
+	$(BIN)/python -m benchmarks.conformance
 	$(BIN)/python -m benchmarks.exporting
 	$(BIN)/python -m benchmarks.profiles
 	$(BIN)/python -m benchmarks.exit_matrix
