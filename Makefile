@@ -54,6 +54,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.conformance
 	$(BIN)/python -m benchmarks.exporting
 	$(BIN)/python -m benchmarks.profiles
+	$(BIN)/python -m benchmarks.pools
 	$(BIN)/python -m benchmarks.exit_matrix
 
 fuzz: setup

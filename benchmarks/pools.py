@@ -8,6 +8,7 @@ where pooling loses is as much a result as where it wins.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import http.client
 import multiprocessing
@@ -40,11 +41,12 @@ from otlp_kit.pools.buffer_pool import BufferPool
 from otlp_kit.pools.object_pool import ObjectPool
 from otlp_kit.pools.thread_local_pool import ThreadLocalPool
 
-ROUNDS = 9
+ROUNDS = 15
 THREADS = (1, 2, 4)
 BATCH = 512
 SIZES = {"64": 64, "1k": 1 << 10, "16k": 1 << 14, "64k": 1 << 16, "256k": 1 << 18, "1m": 1 << 20,
          "4m": 1 << 22}  # fmt: skip
+M_MMAP_THRESHOLD = -3  # of mallopt, in malloc.h
 METHOD = "/bench.Pools/Call"
 BODY = b"x" * 600
 """About as much as an encoded span."""
@@ -199,6 +201,27 @@ def objects(facts: dict[str, Fact]) -> None:
               f"objects that the collector still looks at after a burst of {BATCH} spans ({name})")  # fmt: skip
 
 
+def encoding(facts: dict[str, Fact]) -> None:
+    """What is left of the gain when a span gets ten attributes and is encoded."""
+    model = kit_spans("mixed")
+
+    def work(acquire: Callable[[], Span], release: Callable[[Span], object]) -> None:
+        held = []
+        for span in model:
+            mine = acquire()
+            mine.name, mine.trace_id, mine.span_id = span.name, span.trace_id, span.span_id
+            mine.start_unix_nano, mine.end_unix_nano = span.start_unix_nano, span.end_unix_nano
+            mine.attributes.update(span.attributes)
+            held.append(mine)
+        encode_spans(held)
+        for mine in held:
+            release(mine)
+
+    seconds = spent({name: partial(repeat, 4, partial(work, *way))
+                     for name, way in object_ways().items() if name in ("plain", "list", "locked")})  # fmt: skip
+    against_plain(facts, "object.encoded", seconds, "a span made, filled and encoded")
+
+
 def burst(acquire: Callable[[], Span], release: Callable[[Span], object]) -> object:
     batches(acquire, release, 1)
     return acquire, release  # so that a free list lives until it has been measured
@@ -237,6 +260,11 @@ def buffers(facts: dict[str, Fact]) -> None:
         def plain_filled(size: int = size, source: memoryview = source) -> None:
             memoryview(bytearray(size))[:] = source
 
+        own = memoryview(bytearray(size))
+
+        def kept_filled(own: memoryview = own, source: memoryview = source) -> None:
+            own[: len(source)] = source
+
         def pooled(pool: BufferPool, size: int = size) -> None:
             pool.release(pool.acquire(size))
 
@@ -256,6 +284,7 @@ def buffers(facts: dict[str, Fact]) -> None:
             "plain": partial(repeat, count, plain_filled),
             "pool": partial(repeat, count, partial(pooled_filled, pool)),
             "zeroing": partial(repeat, count, partial(pooled_filled, zeroing)),
+            "own": partial(repeat, count, kept_filled),
         })  # fmt: skip
         against_plain(
             facts, f"filled.{name}", seconds, f"a buffer of {size:,} bytes, written to once"
@@ -272,6 +301,39 @@ def buffers(facts: dict[str, Fact]) -> None:
                 facts, f"filled.{name}.threads.{threads}", seconds,
                 f"a buffer of {size:,} bytes, written to once, on {threads} threads",
             )  # fmt: skip
+
+
+def mapped(facts: dict[str, Fact]) -> None:
+    """The same, with an allocator that takes large memory from the system and gives it back at once.
+
+    glibc does so below its threshold, which it raises as soon as a larger block is freed. Pinning the
+    threshold cannot be undone, so this part comes last.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return
+    mallopt(M_MMAP_THRESHOLD, 1 << 17)
+    pool = BufferPool(max_bytes=64 << 20)
+    for name in ("1m", "4m"):
+        size = SIZES[name]
+        source = memoryview(bytes(size))
+
+        def plain(size: int = size, source: memoryview = source) -> None:
+            memoryview(bytearray(size))[:] = source
+
+        def pooled(size: int = size, source: memoryview = source) -> None:
+            view = pool.acquire(size)
+            view[:] = source
+            pool.release(view)
+
+        count = max(8, (16 << 20) // size)
+        seconds = spent(
+            {"plain": partial(repeat, count, plain), "pool": partial(repeat, count, pooled)}
+        )
+        against_plain(
+            facts, f"mapped.{name}", seconds,
+            f"a buffer of {size:,} bytes, written to once, while the allocator keeps no large memory",
+        )  # fmt: skip
 
 
 def feed(theirs: socket.socket, size: int) -> None:
@@ -321,7 +383,6 @@ def receiving(facts: dict[str, Fact]) -> None:
                 "fresh": partial(repeat, count, fresh),
                 "pool": partial(repeat, count, pooled),
             },
-            2 * ROUNDS,
         )
         against_plain(
             facts, f"receive.{name}", seconds,
@@ -339,6 +400,7 @@ class Answers(BaseHTTPRequestHandler):
 
     protocol_version = "HTTP/1.1"
     wbufsize = -1
+    disable_nagle_algorithm = True
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
@@ -530,7 +592,7 @@ def representations(facts: dict[str, Fact]) -> None:
 def main() -> int:
     facts: dict[str, Fact] = {}
     for part in (
-        objects, buffers, receiving, connections, threads_and_handles, representations,
+        objects, encoding, buffers, receiving, connections, threads_and_handles, representations, mapped,
     ):  # fmt: skip
         begin = time.perf_counter()
         part(facts)

@@ -1,0 +1,1 @@
+"""Things that are used again: objects and byte buffers. When that pays: *concepts/pools*."""
