@@ -41,7 +41,7 @@ def main() -> int:
             seconds["official"],
             seconds["kit"],
             f"times less CPU to encode {workload}: this kit's spans against the official encoder",
-            gate=5.0,
+            gate=7.0,
         )
         facts[f"encode.sdk_ratio.{cardinality}"] = ratio(
             seconds["official"],
