@@ -147,6 +147,32 @@ def test_a_burst_overflows_and_is_accounted_for(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_pool_leaks_and_is_measured(tmp_path: Path) -> None:
+    """Notebook 06 leaks an attribute, measures nine sizes, and waits for a reset and six answers."""
+    shown = text_of(run(NOTEBOOKS / "06_pools.ipynb", tmp_path))
+    assert "GET /health {'user.email': 'alice@example.com'}" in shown
+    assert "you said 1, it is 14: attributes, dropped_attributes_count," in shown
+    assert shown.count("expected parent_span_id to be b'', as in a fresh one") == 2
+    assert len(re.findall(r"^ +[\d,]+( +[\d.]+us){3} +[\d.]+x #*$", shown, re.M)) == 9
+    assert "Exhausted all 2 are out, and none came back in 0.1 s:" in shown
+    assert len(re.findall(r"acquired at \S+ in forgets_to_return", shown)) == 2
+    assert "Not yet: expected parent_span_id" in shown
+    assert "Not yet: span: to reuse one takes 4 us, to make one 1." in shown
+
+
+@pytest.mark.slow
+def test_a_rate_is_bounded_by_requests_on_their_way(tmp_path: Path) -> None:
+    """Notebook 07 waits for answers over both protocols, and for a pair that carries the rate."""
+    shown = text_of(run(NOTEBOOKS / "07_grpc_or_http.ipynb", tmp_path))
+    assert re.search(r"you said 40,000; it is \d,\d{3}\n", shown)
+    rows = re.findall(r"^(HTTP|gRPC) +(0|5|50) ms +(1|4) +[\d,]+ +[\d,]+ +[\d.]+$", shown, re.M)
+    assert len(rows) == 12
+    assert [len(re.findall(rf"^{p} k = +\d+:", shown, re.M)) for p in ("HTTP", "gRPC")] == [2, 2]
+    assert "spans a second leave, one batch each round trip." in shown
+    assert ", reached" not in shown
+
+
+@pytest.mark.slow
 def test_a_size_is_predicted_simulated_and_run(tmp_path: Path) -> None:
     """Notebook 09 checks the pencil by simulation, the simulation by threads, and waits for a size."""
     shown = text_of(run(NOTEBOOKS / "09_sizing.ipynb", tmp_path))
@@ -178,3 +204,35 @@ def test_a_sample_is_made_whole_and_counted(tmp_path: Path) -> None:
     assert "stands for 20.00" in shown
     assert "failed requests, 2" in shown
     assert "An error that comes after the decision cannot change it." in shown
+
+
+@pytest.mark.slow
+def test_each_answer_is_given_to_two_exporters(tmp_path: Path) -> None:
+    """Notebook 08 sees a rejected count missed and counted, and waits for a client that reads it."""
+    shown = text_of(run(NOTEBOOKS / "08_answers.ipynb", tmp_path)).replace("\n\n", "\n")
+    missed = "official: force_flush() is True, 1 request(s)\nyou said 1, it was 0\n"
+    assert missed in shown
+    assert "kit: created 5 = delivered 2 + rejected 3, 1 request(s)" in shown
+    _, answers = shown.split("--- 302, to a login page\n")
+    assert answers.startswith(
+        "official: force_flush() is True, 1 request(s)\n"
+        "  the log says: export of 5 records failed: HTTP 302\n"
+        "kit: created 5 = dropped 5 (export_failed 5), 1 request(s)\n"
+    )
+    assert "kit: created 5 = unknown 5, 1 request(s)" in answers
+    assert answers.count("brought 5 spans") == 2
+    assert "Not yet: some: the client says that 0 were rejected." in answers
+    assert "the client gave up: HTTP 503" in answers
+
+
+@pytest.mark.slow
+def test_an_exporter_is_held_to_the_specification(tmp_path: Path) -> None:
+    """Notebook 13 sees ten lines of code fail eleven lines of OTLP, mends some, and waits for the rest."""
+    shown = text_of(run(NOTEBOOKS / "13_your_exporter.ipynb", tmp_path))
+    first, rest = shown.split("you said 12, it keeps 5\n")
+    assert "http/protobuf: 5 pass, 11 fail, 0 n.a." in first
+    assert re.search(r"proxy: POST with \d+ bytes\nlogin: GET with 0 bytes\n", rest)
+    assert "it keeps 10 of 16\n" in rest
+    assert "Not yet: line 65, an export that did not deliver says so: " in rest
+    assert "`export` has three ends" in rest
+    assert "partial success      created 5 = delivered 2 + rejected 3\n" in rest
