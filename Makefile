@@ -49,6 +49,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.processor
 	$(BIN)/python -m benchmarks.tracer
 	$(BIN)/python -m benchmarks.sampling
+	$(BIN)/python -m benchmarks.batching
 	$(BIN)/python -m benchmarks.compression
 	$(BIN)/python -m benchmarks.export
 	$(BIN)/python -m benchmarks.conformance

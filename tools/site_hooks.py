@@ -4,7 +4,7 @@
 - `[[fact:NAME]]` becomes the number, with a link to where it comes from.
 - Front matter shows as a box below the question: modules, concepts, exercise.
 - A quote says which file it is from, and links to that file's own page.
-- Generated: reference/facts, one page for each module that a page names, the icon.
+- Generated: reference/facts and reference/exporters, one page for each module that a page names, the icon.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from otlp_kit.cli.items import Kit  # noqa: E402
-from tools import facts, pages, registry, sources  # noqa: E402
+from tools import exporter_matrix, facts, pages, registry, sources  # noqa: E402
 
 FACTS = "reference/facts.md"
 SPECIFICATIONS = {
@@ -47,7 +47,10 @@ def on_config(config: Any) -> Any:
 def on_files(files: Files, config: Any) -> Files:
     icon = (ROOT / "otlp_kit/views/js/icon.svg").read_text("utf-8")
     files.append(File.generated(config, "assets/icon.svg", content=icon))
-    files.append(File.generated(config, FACTS, content=facts.page(facts.load())))
+    known = facts.load()
+    files.append(File.generated(config, FACTS, content=facts.page(known)))
+    matrix = exporter_matrix.page(known)
+    files.append(File.generated(config, exporter_matrix.PAGE, content=matrix))
     items = registry.text(Kit.here())
     files.append(File.generated(config, "reference/registry.json", content=items))
     for path in sorted(_shown_sources(files)):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,7 +25,6 @@ import urllib3
 from urllib3.exceptions import (
     ClosedPoolError,
     ConnectTimeoutError,
-    EmptyPoolError,
     HTTPError,
     LocationParseError,
     NewConnectionError,
@@ -111,11 +111,7 @@ class HttpSender:
     def _connect(self) -> None:
         """A pool of connections for this process; the first request opens one."""
         url = self._url
-        options: dict[str, Any] = {
-            "maxsize": self._connections,
-            "block": True,
-            "retries": False,
-        }
+        options: dict[str, Any] = {"maxsize": self._connections, "retries": False}
         if url.scheme == "https":
             options["ssl_context"] = self._trust
         if self._proxy is None:
@@ -124,6 +120,8 @@ class HttpSender:
             manager = urllib3.ProxyManager(self._proxy.url, **options)
         self._pool = manager.connection_from_url(f"{url.scheme}://{url.netloc}")
         self._pool.ConnectionCls = Https if self._pool.scheme == "https" else Http
+        # urllib3 could wait by itself, but empties its pool at exit, when the last exports come.
+        self._free = threading.BoundedSemaphore(self._connections)
         self._process = os.getpid()  # last: another thread that sees it may use the pool
 
     def send(self, payload: Payload, deadline: float) -> Accepted:
@@ -137,6 +135,21 @@ class HttpSender:
         headers = self._headers.copy()
         headers["Content-Type"] = payload.content_type
         body = self._compress(payload.body) if self._compress else payload.body
+        free = self._free
+        if not free.acquire(timeout=max(0.0, deadline - time.monotonic())):
+            raise Unavailable(f"no connection to {self._pool.host} was free in time")
+        try:
+            return self._post(payload, body, headers, deadline)
+        finally:
+            free.release()
+
+    def _post(
+        self,
+        payload: Payload,
+        body: bytes,
+        headers: urllib3.HTTPHeaderDict,
+        deadline: float,
+    ) -> Accepted:
         left = deadline - time.monotonic()
         if left <= 0:
             raise Unavailable("the deadline has passed")
@@ -149,7 +162,6 @@ class HttpSender:
                 redirect=False,
                 assert_same_host=False,  # to a proxy goes the whole URL, of another host
                 preload_content=False,
-                pool_timeout=left,  # type: ignore[arg-type]  # seconds, of any kind
                 timeout=urllib3.Timeout(total=left),
             )
             answer = self._body(response)
@@ -157,8 +169,6 @@ class HttpSender:
             raise Refused("the sender is closed") from None
         except (NewConnectionError, ConnectTimeoutError, ProxyError, SSLError) as error:
             raise Unavailable(f"cannot connect to {self._pool.host}: {error}") from error
-        except EmptyPoolError:
-            raise Unavailable(f"no connection to {self._pool.host} was free in time") from None
         except HTTPError as error:
             raise Unavailable(f"no answer: {error}", maybe_delivered=True) from error
         fields = {name.lower(): value for name, value in response.headers.items()}

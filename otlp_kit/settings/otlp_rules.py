@@ -32,7 +32,7 @@ _HTTP_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _GRPC_NAME = re.compile(r"(?!grpc-|(content-type|te|user-agent)$)[0-9a-z_.-]+")
 _GRPC_VALUE = re.compile(r"[\x20-\x7e]*")
 
-_HOST = re.compile(r"[0-9a-z._-]+|[0-9a-f:.]+(%[0-9a-z._~-]+)?")
+_HOST = re.compile(r"[0-9a-z._-]+|[0-9a-f.]*:[0-9a-f:.]*(%[0-9a-z._~-]+)?")
 # https://github.com/grpc/grpc/blob/master/doc/naming.md
 _GRPC_TARGET = re.compile(r"(dns|ipv4|ipv6|unix|unix-abstract|vsock|xds):[!-~]+")
 

@@ -15,7 +15,7 @@ import grpc
 import pytest
 import trustme
 from google.protobuf.json_format import MessageToJson, Parse
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from opentelemetry.exporter.otlp.common.http import Compression as CommonCompression
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -331,6 +331,7 @@ def test_no_bad_variable_stops_a_program(
 
 
 @settings(max_examples=50)
+@example({"ENDPOINT": "HTTP://0%0"})
 @given(
     st.dictionaries(
         st.sampled_from(["ENDPOINT", "TRACES_ENDPOINT", "HEADERS", "TIMEOUT", "COMPRESSION"]),

@@ -90,7 +90,7 @@ def test_littles_law_holds_exactly(clients: list[Program], server: Server) -> No
     report = simulate(*clients, server=server)
     if report.seconds:
         rate = len(report.waits) / report.seconds
-        assert report.mean_length == pytest.approx(rate * report.mean_wait, abs=1e-9)
+        assert report.mean_length == pytest.approx(rate * report.mean_wait, rel=1e-9, abs=1e-9)
 
 
 @given(programs, servers, st.integers())
