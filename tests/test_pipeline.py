@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from otlp_kit.exporters.otlp_http import HttpSender
 from otlp_kit.model import Span
 from otlp_kit.pipeline import http_span_pipeline, span_pipeline
 from otlp_kit.processors.outcome import Outcome
@@ -91,7 +92,33 @@ def test_a_server_that_is_not_there_costs_the_spans_and_says_so() -> None:
     """No retry without a wrapper for it: the ledger tells where they went."""
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
     httpd.server_close()
-    pipeline = http_span_pipeline(f"http://127.0.0.1:{httpd.server_address[1]}")
+    pipeline = span_pipeline(HttpSender(f"http://127.0.0.1:{httpd.server_address[1]}"))
     pipeline.emit(some_span("lost"))
     assert pipeline.shutdown() is Outcome.FAILED
     assert str(pipeline.totals()) == "created 1 = dropped 1 (export_failed 1)"
+
+
+def test_the_pipeline_over_http_tries_again() -> None:
+    """A server that is busy at first has the span in the end, once."""
+    taken: list[int] = []
+
+    class Busy(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            taken.append(200 if taken else 503)
+            self.send_response(taken[-1])
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Busy) as httpd:
+        thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        pipeline = http_span_pipeline(f"http://127.0.0.1:{httpd.server_address[1]}")
+        pipeline.emit(some_span("late"))
+        assert pipeline.shutdown(25) is Outcome.FLUSHED
+        httpd.shutdown()
+        thread.join()
+    assert taken == [503, 200]
+    assert str(pipeline.totals()) == "created 1 = delivered 1"

@@ -336,7 +336,8 @@ def test_no_bad_variable_stops_a_program(
     st.dictionaries(
         st.sampled_from(["ENDPOINT", "TRACES_ENDPOINT", "HEADERS", "TIMEOUT", "COMPRESSION"]),
         st.one_of(
-            st.text(st.characters(exclude_characters="\0"), max_size=20),
+            # No environment can hold half of a surrogate pair, nor a zero.
+            st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20),
             st.text("htps:/[]@%.=,019", max_size=20).map("http://".__add__),
             st.text("htps:/[]@%.=,019", max_size=20).map("k=".__add__),
         ),
