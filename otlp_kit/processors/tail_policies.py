@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import logging
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Literal, TypeAlias
 
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 Unit: TypeAlias = Literal["traces", "spans"]
 
 
-class Policy:
+class Policy(ABC):
     """One reason to keep a trace. `str(policy)` is its name in the accounts."""
 
     spends = False
@@ -43,9 +44,9 @@ class Policy:
     random = False
     """It may answer with a threshold other than 0."""
 
+    @abstractmethod
     def threshold(self, spans: Sequence[Span], now: float) -> int | None:
         """The threshold for the trace of `spans`, at least one; `now` in monotonic seconds."""
-        raise NotImplementedError
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} [{self}]>"

@@ -11,6 +11,7 @@ is written once. This file knows nothing about what is right; the checks do.
 from __future__ import annotations
 
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -69,7 +70,7 @@ class Seen:
         return self.arrivals[0]
 
 
-class Bench:
+class Bench(ABC):
     """One factory at one transport. Everything it starts ends with the call that started it."""
 
     transport: str
@@ -130,34 +131,34 @@ class Bench:
         with ThreadPoolExecutor(len(scripts)) as threads:
             return list(threads.map(lambda script: self.play(*script, **settings), scripts))
 
+    @abstractmethod
     def server(self, script: Any) -> AbstractContextManager[tuple[Record, str]]:
         """A server and its endpoint."""
-        raise NotImplementedError
 
+    @abstractmethod
     def late_server(self, script: Any) -> AbstractContextManager[tuple[str, Callable[[], Record]]]:
         """An endpoint at which nobody listens, and a function that changes that."""
-        raise NotImplementedError
 
+    @abstractmethod
     def ok(self, rejected: int = 0, message: str = "") -> Any:
         """Success, or a partial one."""
-        raise NotImplementedError
 
+    @abstractmethod
     def empty_partial(self) -> Any:
         """A partial success that rejects nothing and says nothing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def busy(self, retry_after: int | None = None) -> Any:
         """A failure that may be retried."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refuse(self) -> Any:
         """A failure that must not be retried."""
-        raise NotImplementedError
 
+    @abstractmethod
     def silent(self) -> Any:
         """No answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def slow(self, seconds: float) -> Any:
         """Success that comes late."""
-        raise NotImplementedError
