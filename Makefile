@@ -12,6 +12,10 @@ export NO_MKDOCS_2_WARNING := 1
 PYTHON ?= python3
 BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
+# Tests wait more than they compute. A file stays in one process: the fences of a page share state.
+# In the order of collection, which puts the browser last: its event loop would be in others' way.
+PARALLEL := -n $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) + 1)") \
+	--dist loadfile --no-loadscope-reorder
 
 .PHONY: up check test docs notebooks bench fuzz lock clean lint setup setup-test
 
@@ -31,10 +35,10 @@ lint: setup
 	$(BIN)/lint-imports --no-logo
 
 check: lint
-	$(PYTEST) -m "not slow and not browser"
+	$(PYTEST) $(PARALLEL) -m "not slow and not browser"
 
 test: setup-test lint docs
-	$(PYTEST) -rs --durations=10
+	$(PYTEST) $(PARALLEL) -rs --durations=10
 
 docs: setup
 	$(BIN)/python -m tools.vendor
