@@ -56,6 +56,7 @@ bench: setup
 	$(BIN)/python -m benchmarks.batching
 	$(BIN)/python -m benchmarks.compression
 	$(BIN)/python -m benchmarks.export
+	$(BIN)/python -m benchmarks.exporters
 	$(BIN)/python -m benchmarks.conformance
 	$(BIN)/python -m benchmarks.exporting
 	$(BIN)/python -m benchmarks.profiles

@@ -1,6 +1,6 @@
 """When does it pay to use a thing again? Pools against plain allocation, kind by kind.
 
-`python -m benchmarks.pools` takes under two minutes, prints each ratio, and writes
+`python -m benchmarks.pools` takes about two minutes, prints each ratio, and writes
 `results/pools.json`. Plain allocation and its pools run in turn in each round, so each ratio is of one
 moment on one machine. What a server answers it answers in another process. Nothing here has a gate:
 where pooling loses is as much a result as where it wins.
@@ -20,8 +20,7 @@ import sys
 import tempfile
 import threading
 import time
-import tracemalloc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -34,15 +33,26 @@ import grpc
 import trustme
 
 from benchmarks.harness import Fact, judge, ratio, record
+from benchmarks.pools_grid import (
+    THREADS,
+    Spent,
+    Way,
+    buffer_grid,
+    grid,
+    hits,
+    in_threads,
+    memory,
+    per_use,
+    repeat,
+    spent,
+    ways,
+)
 from benchmarks.workload import kit_spans, sdk_spans
 from otlp_kit.encoding.protobuf_spans import encode_spans
 from otlp_kit.model import Resource, Scope, Span
 from otlp_kit.pools.buffer_pool import BufferPool
 from otlp_kit.pools.object_pool import ObjectPool
-from otlp_kit.pools.thread_local_pool import ThreadLocalPool
 
-ROUNDS = 15
-THREADS = (1, 2, 4)
 BATCH = 512
 SIZES = {"64": 64, "1k": 1 << 10, "16k": 1 << 14, "64k": 1 << 16, "256k": 1 << 18, "1m": 1 << 20,
          "4m": 1 << 22}  # fmt: skip
@@ -50,25 +60,6 @@ M_MMAP_THRESHOLD = -3  # of mallopt, in malloc.h
 METHOD = "/bench.Pools/Call"
 BODY = b"x" * 600
 """About as much as an encoded span."""
-
-Work = Callable[[], object]
-Spent = dict[str, tuple[list[float], list[float]]]
-"""Wall and CPU seconds of each candidate, round by round."""
-
-
-def spent(candidates: Mapping[str, Work], rounds: int = ROUNDS) -> Spent:
-    """Run the candidates in turn, `rounds` times after once for nothing."""
-    found: Spent = {name: ([], []) for name in candidates}
-    for number in range(rounds + 1):
-        for name, work in candidates.items():
-            gc.collect()
-            wall, cpu = time.perf_counter(), time.process_time()
-            work()
-            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            if number:
-                found[name][0].append(wall)
-                found[name][1].append(cpu)
-    return found
 
 
 def against_plain(facts: dict[str, Fact], name: str, seconds: Spent, what: str) -> None:
@@ -82,29 +73,6 @@ def against_plain(facts: dict[str, Fact], name: str, seconds: Spent, what: str) 
         facts[f"{fact}.cpu"] = ratio(
             plain[1], cpu, f"times less CPU: {what}, {pool} against plain", None
         )
-
-
-def in_threads(threads: int, work: Work) -> None:
-    """`work` on so many threads at once."""
-    if threads == 1:
-        work()
-        return
-    together = threading.Barrier(threads)
-
-    def run() -> None:
-        together.wait()
-        work()
-
-    running = [threading.Thread(target=run) for _ in range(threads)]
-    for thread in running:
-        thread.start()
-    for thread in running:
-        thread.join()
-
-
-def repeat(count: int, work: Work) -> None:
-    for _ in range(count):
-        work()
 
 
 # Small objects: spans, 512 at a time, as a batch processor holds them.
@@ -139,17 +107,9 @@ def batches(acquire: Callable[[], Span], release: Callable[[Span], object], coun
             release(span)
 
 
-def object_ways() -> dict[str, tuple[Callable[[], Span], Callable[[Span], object]]]:
-    free: list[Span] = []
+def object_ways() -> dict[str, Way]:
     shared: queue.SimpleQueue[Span] = queue.SimpleQueue()
     lined: queue.Queue[Span] = queue.Queue()
-
-    def from_list() -> Span:
-        return free.pop() if free else new_span()
-
-    def to_list(span: Span) -> None:
-        reset_span(span)
-        free.append(span)
 
     def from_queue(source: Any) -> Span:
         try:
@@ -162,34 +122,36 @@ def object_ways() -> dict[str, tuple[Callable[[], Span], Callable[[Span], object
         reset_span(span)
         source.put(span)
 
-    local = ThreadLocalPool(new_span, reset_span, keep=BATCH)
-    locked = ObjectPool(new_span, reset_span, capacity=BATCH * max(THREADS))
     return {
-        "plain": (new_span, lambda span: None),
-        "list": (from_list, to_list),
-        "simple_queue": (partial(from_queue, shared), partial(to_queue, shared)),
-        "queue": (partial(from_queue, lined), partial(to_queue, lined)),
-        "local": (local.acquire, local.release),
-        "locked": (locked.acquire, locked.release),
+        **span_ways(new_span),
+        "simple_queue": Way(partial(from_queue, shared), partial(to_queue, shared)),
+        "queue": Way(partial(from_queue, lined), partial(to_queue, lined)),
     }
+
+
+def span_ways(make: Callable[[], Span]) -> dict[str, Way]:
+    return ways(make, reset=reset_span, keep=BATCH)
 
 
 def objects(facts: dict[str, Fact]) -> None:
     for threads in THREADS:
         seconds = spent({
             name: partial(in_threads, threads, partial(batches, acquire, release, 12 // threads))
-            for name, (acquire, release) in object_ways().items()
+            for name, (acquire, release, _) in object_ways().items()
         })  # fmt: skip
+        per_use(facts, "span", threads, seconds, 12 * BATCH)
         many = "one thread" if threads == 1 else f"{threads} threads"
         against_plain(facts, f"object.{threads}", seconds, f"spans of this kit on {many}")
-    for name, (acquire, release) in object_ways().items():
-        if name not in ("plain", "list", "local"):
+    hits(facts, "span", new_span, span_ways, lambda way: batches(way.acquire, way.release, 12),
+         12 * BATCH * max(THREADS))  # fmt: skip
+    for name, (acquire, release, _) in object_ways().items():
+        if name not in ("plain", "list", "local", "locked"):
             continue
         batches(acquire, release, 2)
         before = gc.get_stats()[0]["collections"]
         batches(acquire, release, 40)
         runs = gc.get_stats()[0]["collections"] - before
-        acquire, release = object_ways()[name]  # with nothing in it yet
+        acquire, release, _ = object_ways()[name]  # with nothing in it yet
         exact(facts, f"object.collections.{name}", runs, "runs",
               f"runs of the collector's youngest generation for 40 batches of {BATCH} spans ({name})")  # fmt: skip
         size, peak, tracked = memory(partial(burst, acquire, release))
@@ -217,7 +179,7 @@ def encoding(facts: dict[str, Fact]) -> None:
         for mine in held:
             release(mine)
 
-    seconds = spent({name: partial(repeat, 4, partial(work, *way))
+    seconds = spent({name: partial(repeat, 4, partial(work, way.acquire, way.release))
                      for name, way in object_ways().items() if name in ("plain", "list", "locked")})  # fmt: skip
     against_plain(facts, "object.encoded", seconds, "a span made, filled and encoded")
 
@@ -225,20 +187,6 @@ def encoding(facts: dict[str, Fact]) -> None:
 def burst(acquire: Callable[[], Span], release: Callable[[Span], object]) -> object:
     batches(acquire, release, 1)
     return acquire, release  # so that a free list lives until it has been measured
-
-
-def memory(make: Work) -> tuple[int, int, int]:
-    """Bytes that stay, most bytes at once, and objects that the collector tracks of what stays."""
-    gc.collect()
-    before = len(gc.get_objects())
-    tracemalloc.start()
-    kept = make()
-    gc.collect()
-    size, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    tracked = len(gc.get_objects()) - before
-    del kept
-    return size, peak, max(0, tracked)
 
 
 def exact(facts: dict[str, Fact], name: str, value: float, unit: str, what: str) -> None:
@@ -477,6 +425,7 @@ def connections(facts: dict[str, Fact]) -> None:
                 "pool": partial(repeat, 24, partial(again, pool)),
             }), f"{what}, on a connection of a pool against one of its own")  # fmt: skip
             pool.clear()
+            grid(facts, f"connection.{name}", connect, kept_connections, posted, 24, "us")
 
         def channel() -> grpc.Channel:
             # Without this, channels to one address share a connection below.
@@ -522,6 +471,16 @@ def again(pool: ObjectPool[http.client.HTTPConnection]) -> None:
         post(connection)
 
 
+def posted(way: Way) -> None:
+    connection = way.acquire()
+    post(connection)
+    way.release(connection)
+
+
+def kept_connections(connect: Callable[[], http.client.HTTPConnection]) -> dict[str, Way]:
+    return ways(connect, reset=lambda _: None, end=http.client.HTTPConnection.close, keep=4)
+
+
 def threads_and_handles(facts: dict[str, Fact]) -> None:
     with ThreadPoolExecutor(1) as workers:
 
@@ -562,6 +521,17 @@ def threads_and_handles(facts: dict[str, Fact]) -> None:
             }), f"a query of SQLite on {threads} thread(s), on a pooled handle against one of its own")  # fmt: skip
         handles.clear()
 
+        def queried(way: Way) -> None:
+            one = way.acquire()
+            one.execute("select name from spans where id = 500").fetchall()
+            way.release(one)
+
+        def kept_handles(connect: Callable[[], sqlite3.Connection]) -> dict[str, Way]:
+            return ways(connect, reset=sqlite3.Connection.rollback, end=sqlite3.Connection.close,
+                        keep=4)  # fmt: skip
+
+        grid(facts, "connection.sqlite", connect, kept_handles, queried, 240, "us")
+
 
 # What saves memory is how a thing is represented.
 
@@ -592,7 +562,7 @@ def representations(facts: dict[str, Fact]) -> None:
 def main() -> int:
     facts: dict[str, Fact] = {}
     for part in (
-        objects, encoding, buffers, receiving, connections, threads_and_handles, representations, mapped,
+        objects, encoding, buffers, buffer_grid, receiving, connections, threads_and_handles, representations, mapped,
     ):  # fmt: skip
         begin = time.perf_counter()
         part(facts)
@@ -602,6 +572,7 @@ def main() -> int:
         facts,
         sources=[
             "benchmarks/pools.py",
+            "benchmarks/pools_grid.py",
             "benchmarks/workload.py",
             "otlp_kit/pools/budget.py",
             "otlp_kit/pools/buffer_pool.py",

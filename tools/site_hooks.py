@@ -4,7 +4,10 @@
 - `[[fact:NAME]]` becomes the number, with a link to where it comes from.
 - Front matter shows as a box below the question: modules, concepts, exercise.
 - A quote says which file it is from, and links to that file's own page.
-- Generated: reference/facts and reference/exporters, one page for each module that a page names, the icon.
+- `<!-- figure: MODULE:FUNCTION -->` becomes what the function draws, and `assets/js` has the modules
+  of `otlp_kit/views/js` that a page uses.
+- Generated: reference/facts, reference/settings and the pages that compare (tools/*_matrix.py), one
+  page for each module that a page names, the icon.
 """
 
 from __future__ import annotations
@@ -23,9 +26,21 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
 from otlp_kit.cli.items import Kit  # noqa: E402
-from tools import exporter_matrix, facts, pages, registry, sources  # noqa: E402
+from tools import (  # noqa: E402
+    compression_matrix,
+    exporter_matrix,
+    facts,
+    pages,
+    pool_matrix,
+    registry,
+    settings_table,
+    sources,
+)
 
 FACTS = "reference/facts.md"
+FIGURE = re.compile(r"^<!-- figure: (?P<what>\S+) -->$", re.M)
+MODULES = ("sizing.js",)
+"""Of otlp_kit/views/js, those that pages import."""
 SPECIFICATIONS = {
     "spec": "https://opentelemetry.io/docs/specs/otel/",
     "otlp": "https://opentelemetry.io/docs/specs/otlp/",
@@ -47,10 +62,14 @@ def on_config(config: Any) -> Any:
 def on_files(files: Files, config: Any) -> Files:
     icon = (ROOT / "otlp_kit/views/js/icon.svg").read_text("utf-8")
     files.append(File.generated(config, "assets/icon.svg", content=icon))
+    for name in MODULES:
+        text = (ROOT / "otlp_kit/views/js" / name).read_text("utf-8")
+        files.append(File.generated(config, f"assets/js/{name}", content=text))
     known = facts.load()
     files.append(File.generated(config, FACTS, content=facts.page(known)))
-    matrix = exporter_matrix.page(known)
-    files.append(File.generated(config, exporter_matrix.PAGE, content=matrix))
+    for matrix in (exporter_matrix, compression_matrix, pool_matrix):
+        files.append(File.generated(config, matrix.PAGE, content=matrix.page(known)))
+    files.append(File.generated(config, settings_table.PAGE, content=settings_table.page()))
     items = registry.text(Kit.here())
     files.append(File.generated(config, "reference/registry.json", content=items))
     for path in sorted(_shown_sources(files)):
@@ -78,6 +97,7 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
 
     markdown = _with_facts(markdown, "/".join([".."] * page.file.src_uri.count("/") + [FACTS]))
     markdown = _with_sources(markdown, href)
+    markdown = FIGURE.sub(lambda figure: sources.generated(figure["what"]), markdown)
     if question := page.meta.get("question"):
         page.meta.setdefault("description", question)
         lead = f"{question}\n{{ .question }}\n\n{_box(page.meta, href)}"

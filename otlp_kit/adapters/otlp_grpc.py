@@ -24,7 +24,6 @@ from otlp_kit.adapters.otlp_exporting import (
     compression_name,
     refuse,
 )
-from otlp_kit.adapters.sdk_arguments import NO_LIMIT
 from otlp_kit.exporters.otlp_grpc import GrpcSender
 from otlp_kit.reliability.retry import Retrying
 from otlp_kit.settings.otlp_exporter import GRPC, ExporterSettings, exporter_settings
@@ -34,18 +33,7 @@ from otlp_kit.wire import LOGS, METRICS, TRACES, Sender, Signal
 
 def grpc_sender(settings: ExporterSettings) -> Sender:
     """What calls the endpoint of `settings`, and tries again within the deadline."""
-    sender = GrpcSender(
-        settings.endpoint,
-        headers=settings.headers,
-        compression=settings.compression,
-        timeout=min(settings.timeout, NO_LIMIT),
-        insecure=settings.insecure,
-        certificate=settings.certificate,
-        client_certificate=settings.client_certificate,
-        client_key=settings.client_key,
-        max_response=settings.max_response,
-    )
-    return Retrying(sender)
+    return Retrying(GrpcSender(**settings.sender()))
 
 
 class _OverGrpc:

@@ -15,11 +15,8 @@ Specification: https://opentelemetry.io/docs/specs/otel/protocol/exporter/
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from typing import Any, ClassVar
-from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from otlp_kit.adapters.otlp_exporting import (
     OtlpLogExporter,
@@ -28,7 +25,6 @@ from otlp_kit.adapters.otlp_exporting import (
     compression_name,
     refuse,
 )
-from otlp_kit.adapters.sdk_arguments import NO_LIMIT
 from otlp_kit.exporters.otlp_http import HttpSender
 from otlp_kit.reliability.retry import Retrying
 from otlp_kit.settings.otlp_exporter import (
@@ -38,10 +34,7 @@ from otlp_kit.settings.otlp_exporter import (
     chosen_protocol,
     exporter_settings,
 )
-from otlp_kit.settings.otlp_rules import base_url
 from otlp_kit.wire import LOGS, METRICS, TRACES, Sender, Signal
-
-log = logging.getLogger(__name__)
 
 
 def http_settings(
@@ -61,33 +54,7 @@ def http_settings(
 
 def http_sender(settings: ExporterSettings) -> Sender:
     """What posts to exactly the endpoint of `settings`, and tries again within the deadline."""
-    url = urlsplit(settings.endpoint)
-    sender = HttpSender(
-        f"{url.scheme}://{url.netloc}",
-        path=url.path + (f"?{url.query}" if url.query else ""),
-        headers=settings.headers,
-        compression=settings.compression,
-        timeout=min(settings.timeout, NO_LIMIT),
-        certificate=settings.certificate,
-        client_certificate=settings.client_certificate,
-        client_key=settings.client_key,
-        proxy=_proxy(url),
-        max_response=settings.max_response,
-    )
-    return Retrying(sender)
-
-
-def _proxy(url: SplitResult) -> str | None:
-    """The proxy that the environment has for `url`."""
-    proxies = getproxies()
-    found = proxies.get(url.scheme) or proxies.get("all")
-    if not found or proxy_bypass(url.hostname or ""):
-        return None
-    try:
-        return base_url("")(found if "://" in found else f"http://{found}")
-    except ValueError as broken:
-        log.warning("the proxy for %s in the environment is ignored, it %s", url.scheme, broken)
-        return None
+    return Retrying(HttpSender(**settings.sender()))
 
 
 class _OverHttp:

@@ -15,7 +15,7 @@ from importlib import import_module
 from otlp_kit import __version__
 from otlp_kit.cli.options import Stop
 
-COMMANDS = ("up", "serve", "demo", "traces", "show", "sql", "copy", "conform")
+COMMANDS = ("up", "serve", "demo", "traces", "show", "sql", "copy", "conform", "config")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -52,7 +52,9 @@ def _add_without_package(
     """A command that says what it misses: the others, such as `copy`, need nothing installed."""
 
     def stop(_: argparse.Namespace) -> int:
-        raise Stop(f"{name} needs the package {package}: pip install 'otlp-kit[server,demo]'")
+        raise Stop(
+            f"{name} needs the package {package}: pip install 'otlp-kit[config,server,demo]'"
+        )
 
     # With no character that begins an option, whatever follows is taken, and not looked at.
     parser = commands.add_parser(

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from otlp_kit.cli.options import Stop
+from otlp_kit.cli.settings_options import add_settings, settings_of
 from otlp_kit.runtime.lifecycle import exit_on_sigterm
+from otlp_kit.settings.schema import model
 
 if TYPE_CHECKING:
     from otlp_kit.demo.shop import Shop
@@ -25,14 +27,14 @@ FASTEST = 20.0
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("demo", help="run a small shop that makes telemetry")
-    for name, port in (("http", 4318), ("grpc", 4317)):
+    for name in ("http", "grpc"):
         parser.add_argument(
             f"--{name}",
             type=_loopback,
-            default=f"http://127.0.0.1:{port}",
             metavar="URL",
-            help="where it sends, on loopback (default: %(default)s)",
+            help=f"where it sends, on loopback (default: where receiver.{name} is set to listen)",
         )
+    add_settings(parser)
     parser.add_argument("--orders", type=int, help="how many orders (default: until Ctrl-C)")
     parser.add_argument(
         "--rate",
@@ -48,7 +50,9 @@ def run(arguments: argparse.Namespace) -> int:
     exit_on_sigterm()  # or the services would be left behind
     sent = confirmed = 0
     orders = itertools.count() if arguments.orders is None else range(arguments.orders)
-    with shop_class()(arguments.http, arguments.grpc) as shop:
+    receiver = model(settings_of(arguments)).receiver
+    http = arguments.http or f"http://{receiver.http}"
+    with shop_class()(http, arguments.grpc or f"http://{receiver.grpc}") as shop:
         print(f"the shop is open, {arguments.rate:g} orders a second; Ctrl-C closes it", flush=True)
         try:
             for _ in orders:

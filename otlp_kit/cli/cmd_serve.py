@@ -8,18 +8,21 @@ from __future__ import annotations
 
 import argparse
 
-from otlp_kit.cli.options import add_listeners
+from otlp_kit.cli.settings_options import add_settings, settings_of
+from otlp_kit.cli.settings_reload import reloading
 from otlp_kit.cli.station import open_station, run_until_stopped
+from otlp_kit.settings.schema import model
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("serve", help="run the receiver and its page")
-    add_listeners(parser)
+    add_settings(parser, "http", "grpc", "ui", "data", "keep", "max-size")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with open_station(arguments) as station:
+    settings = settings_of(arguments)
+    with open_station(model(settings)) as station, reloading(arguments, station):
         bound = " ".join(f"{name}={address}" for name, address in station.addresses.items())
         print(f"listening {bound}", flush=True)
         if trouble := station.store.trouble:

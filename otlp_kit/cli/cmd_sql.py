@@ -7,8 +7,9 @@ import base64
 import json
 import sqlite3
 
-from otlp_kit.cli.options import Stop, add_data
+from otlp_kit.cli.options import Stop
 from otlp_kit.cli.reading import open_database
+from otlp_kit.cli.settings_options import add_settings, data_of
 from otlp_kit.views.waterfall import plain_text
 
 
@@ -16,12 +17,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("sql", help="query spans, logs and metrics with SQL")
     parser.add_argument("query", help="for example: select name, count(*) from spans group by name")
     parser.add_argument("--json", action="store_true", help="one JSON object a row")
-    add_data(parser)
+    add_settings(parser, "data")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with open_database(arguments.data) as database:
+    with open_database(data_of(arguments)) as database:
         try:
             cursor = database.execute(arguments.query)
             names = [column[0] for column in cursor.description or ()]

@@ -5,20 +5,20 @@ from __future__ import annotations
 import argparse
 from datetime import datetime
 
-from otlp_kit.cli.options import add_data
 from otlp_kit.cli.reading import open_store
+from otlp_kit.cli.settings_options import add_settings, data_of
 from otlp_kit.views.waterfall import duration_text, plain_text
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("traces", help="list the latest traces")
-    add_data(parser)
+    add_settings(parser, "data")
     parser.add_argument("--limit", type=int, default=20, help="how many (default: %(default)s)")
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
-    with open_store(arguments.data) as store:
+    with open_store(data_of(arguments)) as store:
         rows = store.latest(max(1, arguments.limit))
     if not rows:
         print("No traces yet. Send some to the receiver that `otlp-kit up` starts.")

@@ -15,9 +15,11 @@ from pathlib import Path
 
 from otlp_kit.cli.cmd_demo import shop_class
 from otlp_kit.cli.lab_process import LabProcess
-from otlp_kit.cli.options import add_address, add_listeners
+from otlp_kit.cli.settings_options import add_settings, settings_of
+from otlp_kit.cli.settings_reload import reloading
 from otlp_kit.cli.site_server import SiteServer
 from otlp_kit.cli.station import Station, listen, open_station, run_until_stopped
+from otlp_kit.settings.schema import model
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SITE = CHECKOUT / "build/site"
@@ -26,27 +28,30 @@ NOTEBOOKS = CHECKOUT / "notebooks"
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("up", help="start receiver, page, site and Lab")
-    add_listeners(parser)
-    add_address(parser, "site", 4321, "documentation site")
-    add_address(parser, "lab", 4322, "JupyterLab")
+    add_settings(parser, "http", "grpc", "ui", "data", "keep", "max-size", "site", "lab")
     parser.add_argument(
-        "--demo", action="store_true", help="also run a small shop that makes telemetry"
+        "--demo",
+        dest="demo.enabled",
+        action="store_true",
+        default=argparse.SUPPRESS,
+        help="also run a small shop that makes telemetry",
     )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
+    settings = model(settings_of(arguments))
     ended = threading.Event()
     with ExitStack() as opened:
-        station = opened.enter_context(open_station(arguments))
+        station = opened.enter_context(open_station(settings))
         rows = [
             ("receiver", station.addresses["http"], "OTLP/HTTP: traces, logs and metrics"),
             ("", station.addresses["grpc"], "OTLP/gRPC: the same"),
             ("page", station.addresses["ui"], "the latest traces, live"),
         ]
         # Both ports are bound before either server starts: nothing is ever half started.
-        site_socket = opened.enter_context(listen(arguments.site, "--site"))
-        lab_socket = opened.enter_context(listen(arguments.lab, "--lab"))
+        site_socket = opened.enter_context(listen(settings.site.address, "--site"))
+        lab_socket = opened.enter_context(listen(settings.lab.address, "--lab"))
         left_out = []
         if (SITE / "index.html").is_file():
             site = opened.enter_context(SiteServer(SITE, site_socket))
@@ -59,15 +64,16 @@ def run(arguments: argparse.Namespace) -> int:
             rows.append(("lab", lab.url, "notebooks: predict, break, measure"))
         else:
             left_out.append("lab: needs the notebooks of a checkout and the extra `lab`")
-        if arguments.demo:
+        if settings.demo.enabled:
             shop_class()  # stops here if it cannot run
-        days, gigabytes = arguments.keep / 86_400, arguments.max_size / 1e9
+        days, gigabytes = settings.store.keep / 86_400, settings.store.max_size / 1e9
         kept = f"the latest {days:g} days of it, at most {gigabytes:g} GB (--keep, --max-size)"
+        opened.enter_context(reloading(arguments, station))
         print(_welcome(rows, left_out, station, kept), flush=True)
 
         async def main(stop: asyncio.Event) -> None:
             beside = [asyncio.create_task(_status_line(station, lab))]
-            if arguments.demo:
+            if settings.demo.enabled:
                 demo = asyncio.to_thread(_run_shop, station, ended)
                 beside.append(asyncio.create_task(demo))
             await station.run(stop)
@@ -77,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         run_until_stopped(main)
         print(f"\nStopping. {station.service.ledger.totals()}", flush=True)
-    print(f"Your data stays in {arguments.data}", flush=True)
+    print(f"Your data stays in {station.data}", flush=True)
     return 0
 
 

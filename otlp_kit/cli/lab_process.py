@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from otlp_kit.cli.station import url
+from otlp_kit.settings.process import environment, environment_of_child
 
 CONFIG = Path(__file__).resolve().parents[1] / "lab/jupyter_config"
 """Switches off the question whether to fetch news; read beside the user's own configuration."""
@@ -40,15 +41,13 @@ class LabProcess:
             "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         ]  # fmt: skip
         # The token goes by environment: a command line is readable by every user of the machine.
-        self._environment = {
-            **os.environ,
-            "JUPYTER_TOKEN": token,
-            "JUPYTER_CONFIG_PATH": os.pathsep.join(
-                filter(None, (str(CONFIG), os.environ.get("JUPYTER_CONFIG_PATH")))
-            ),
-            "OTLP_KIT_RECEIVER": receiver["http"],
-            "OTLP_KIT_PAGE": receiver["ui"],
-        }
+        configured = environment().get("JUPYTER_CONFIG_PATH")
+        self._environment = environment_of_child(
+            JUPYTER_TOKEN=token,
+            JUPYTER_CONFIG_PATH=os.pathsep.join(filter(None, (str(CONFIG), configured))),
+            OTLP_KIT_RECEIVER=receiver["http"],
+            OTLP_KIT_PAGE=receiver["ui"],
+        )
 
     @staticmethod
     def installed() -> bool:

@@ -27,6 +27,7 @@ PACKAGES = {
     "grpc": "grpcio",
     "hypothesis": "hypothesis",
     "isal": "isal",
+    "jsonschema": "jsonschema",
     "opentelemetry": "opentelemetry-api",
     "opentelemetry.exporter.otlp.proto.common": "opentelemetry-exporter-otlp-proto-common",
     "opentelemetry.exporter.otlp.proto.grpc": "opentelemetry-exporter-otlp-proto-grpc",
@@ -38,12 +39,14 @@ PACKAGES = {
     "opentelemetry.proto": "opentelemetry-proto",
     "opentelemetry.sdk": "opentelemetry-sdk",
     "psycopg": "psycopg[binary]",
+    "pydantic": "pydantic",
     "pytest": "pytest",
     "requests": "requests",
     "trustme": "trustme",
     "urllib3": "urllib3",
     "uvicorn": "uvicorn",
     "werkzeug": "werkzeug",
+    "yaml": "PyYAML",
 }
 """What may be imported from outside the standard library, and what pip calls it. The longest
 name wins. An import that is not here is a fault, so a new package is declared before it is used."""

@@ -6,7 +6,6 @@ starts, so that a port which is taken leaves nothing half started.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import fcntl
 import os
@@ -16,12 +15,15 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from otlp_kit.cli.options import Address, Stop
+from otlp_kit.cli.options import Stop
+from otlp_kit.cli.settings_options import data_directory
 from otlp_kit.receiver.grpc_server import serve_grpc
 from otlp_kit.receiver.http_server import bind, otlp_app, serve
 from otlp_kit.receiver.page import page_app
 from otlp_kit.receiver.service import Service
 from otlp_kit.runtime.lifecycle import stop_on_signals
+from otlp_kit.settings.schema import KitSettings
+from otlp_kit.settings.schema_values import Address
 from otlp_kit.stores.retention import Retention
 from otlp_kit.stores.sqlite_store import SqliteStore
 from otlp_kit.views import JS_DIRECTORY
@@ -118,15 +120,20 @@ class Station:
         self._opened.close()
 
 
-def open_station(arguments: argparse.Namespace) -> Station:
-    """The station that the options of `add_listeners` describe."""
+def open_station(settings: KitSettings) -> Station:
+    """The station that `settings` describe."""
     return Station(
-        http=arguments.http,
-        grpc=arguments.grpc,
-        ui=arguments.ui,
-        data=arguments.data,
-        retention=Retention(arguments.keep, arguments.max_size),
+        http=settings.receiver.http,
+        grpc=settings.receiver.grpc,
+        ui=settings.receiver.page,
+        data=data_directory(settings),
+        retention=retention(settings),
     )
+
+
+def retention(settings: KitSettings) -> Retention:
+    """How much its store keeps."""
+    return Retention(settings.store.keep, settings.store.max_size)
 
 
 def url(listening: socket.socket) -> str:

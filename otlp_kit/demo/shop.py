@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import random
 import signal
 import socket
@@ -17,6 +16,8 @@ import sys
 import time
 import urllib.error
 import urllib.request
+
+from otlp_kit.settings.process import environment_of_child
 
 SERVICES = ("stock", "payments", "front")
 ITEMS = ("tea", "cup", "kettle")
@@ -27,7 +28,7 @@ class Shop:
     """Three service processes on free ports of loopback, for as long as the context lasts."""
 
     def __init__(self, http: str, grpc: str) -> None:
-        self._environment = {**os.environ, "OTEL_EXPORTER_OTLP_ENDPOINT": http}
+        self._environment = environment_of_child(OTEL_EXPORTER_OTLP_ENDPOINT=http)
         self._grpc = grpc
         self._processes: list[subprocess.Popen[bytes]] = []
         self._numbers = itertools.count(1)

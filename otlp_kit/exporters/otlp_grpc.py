@@ -32,6 +32,7 @@ from otlp_kit.encoding.answers import decode_success, retry_delay
 from otlp_kit.encoding.protobuf_read import DecodeError
 from otlp_kit.exporters import grpc_fork
 from otlp_kit.exporters.grpc_arguments import authorities, identity, metadata, target
+from otlp_kit.exporters.masking import masked, secrets_in
 from otlp_kit.wire import PROTOBUF, Accepted, Payload, Refused, SendError, Unavailable
 
 # grpcio writes to stderr by itself, also what is an ordinary answer here, and reads this variable
@@ -152,6 +153,7 @@ class GrpcSender:
             chain, key = identity(client_certificate, client_key) or (None, None)
             self._credentials = grpc.ssl_channel_credentials(authorities(certificate), key, chain)
         self._metadata = metadata(headers or {})
+        self._secrets = secrets_in(headers or {})
         self._timeout = timeout
         self._max_response = max_response
         self._compression = grpc.Compression.Gzip if compression == "gzip" else None
@@ -178,12 +180,12 @@ class GrpcSender:
             except grpc.RpcError as error:
                 if self._closed and error.code() is grpc.StatusCode.CANCELLED:
                     raise Unavailable("the sender was closed", maybe_delivered=True) from None
-                raise _meaning(error) from None
+                raise _meaning(error, self._secrets) from None
             except ValueError:
                 if self._closed:
                     raise Refused("the sender is closed") from None
                 raise
-        return _success(_plain(answer, self._max_response))
+        return _success(masked(_plain(answer, self._max_response), self._secrets))
 
     def close(self) -> None:
         """End the calls that wait, and the channel; from then on `send` refuses."""
@@ -266,9 +268,9 @@ def _success(answer: bytes) -> Accepted:
         return Accepted()
 
 
-def _meaning(error: Any) -> SendError:
+def _meaning(error: Any, secrets: tuple[str, ...] = ()) -> SendError:
     """What a status other than OK tells the caller to do; the table is at the top."""
-    code, words = error.code(), error.details() or ""
+    code, words = error.code(), masked(error.details() or "", secrets)
     reason = f"gRPC {code.name}" + (f": {words[:LONGEST_REASON]}" if words else "")
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED and OUR_LIMIT in words:
         return Refused(f"the answer is too long: {reason}")

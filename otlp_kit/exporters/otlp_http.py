@@ -35,6 +35,7 @@ from urllib3.exceptions import (
 from otlp_kit.encoding.answers import read_http_answer
 from otlp_kit.exporters.compression import compressor
 from otlp_kit.exporters.http_answer import Http, Https, read
+from otlp_kit.exporters.masking import masked, secrets_in
 from otlp_kit.wire import Accepted, Payload, Refused, Unavailable
 
 USER_AGENT = "otlp_kit OTel-OTLP-Exporter-Python/0.1.0"
@@ -101,6 +102,7 @@ class HttpSender:
                 # The value may be a secret, so it is not repeated.
                 raise ValueError(f"headers: {name!r} has a character that HTTP does not allow")
             self._headers[name] = value
+        self._secrets = secrets_in(headers or {})
         self._timeout = timeout
         self._max_response = max_response
         self._connections = connections
@@ -172,7 +174,7 @@ class HttpSender:
         except HTTPError as error:
             raise Unavailable(f"no answer: {error}", maybe_delivered=True) from error
         fields = {name.lower(): value for name, value in response.headers.items()}
-        return read_http_answer(response.status, fields, answer, time.time())
+        return read_http_answer(response.status, fields, masked(answer, self._secrets), time.time())
 
     def _body(self, response: urllib3.BaseHTTPResponse) -> bytes:
         """The body of an answer; of one that is no success, as much as nothing if it breaks off."""

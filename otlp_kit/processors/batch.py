@@ -4,6 +4,7 @@
     processor.emit(record)              # returns at once, and never raises
     processor.force_flush(timeout=5)    # what was emitted before is exported, or the time is over
     processor.shutdown(timeout=5)
+    processor.adjust(delay=1.0)         # other limits from now on, while it runs
 
 What leaves when, and who gives way when the queue is full, is the buffer's decision; what becomes of
 a batch is `Delivery`'s. This module owns the threads, the waiting and the time limits.
@@ -173,6 +174,26 @@ class BatchProcessor(Generic[T]):
         if enough:
             self._call_worker()
 
+    def adjust(
+        self, *, max_queue_size: int | None = None, max_batch_size: int | None = None,
+        delay: float | None = None, export_timeout: float | None = None,
+    ) -> None:  # fmt: skip
+        """Change the settings that are given, at once; those of a batch on its way stay.
+
+        No queued record is given up for it (`BatchBuffer.adjust`). Raises `ValueError` for settings
+        that contradict each other, or one that stays; then nothing is changed.
+        """
+        delivery = self._delivery
+        with self._lock:
+            timeout = delivery.export_timeout if export_timeout is None else export_timeout
+            delivery.checked_timeout(timeout)
+            self._buffer.adjust(capacity=max_queue_size, batch_size=max_batch_size, delay=delay)
+            delivery.export_timeout = timeout
+            if max_batch_size is not None and not self._swept:
+                self._enough = max_batch_size
+            self._make_room()
+        self._wake.set()  # to see how long it sleeps now
+
     def force_flush(self, timeout: float = 30.0) -> Outcome:
         """Export everything emitted before this call. Returns within `timeout` seconds."""
         if self._is_worker():
@@ -302,7 +323,8 @@ class BatchProcessor(Generic[T]):
 
     def _sweep_from_now_on(self, reason: str) -> None:
         # Whoever is still in `emit` looks after its record itself.
-        self._swept, self._enough, self._called = True, 0, False
+        with self._lock:
+            self._swept, self._enough, self._called = True, 0, False
         self._sweep(reason)
 
     def _sweep(self, reason: str) -> None:

@@ -92,8 +92,7 @@ class AsyncBatchProcessor(Generic[T]):
             raise ValueError(f"in_flight must be at least 1, not {in_flight}")
         if in_flight > 1 and not getattr(exporter, "concurrent", False):
             raise ValueError("in_flight must be 1: the exporter does not say `concurrent = True`")
-        if not export_timeout > 0:
-            raise ValueError(f"export timeout must be more than 0 seconds, not {export_timeout}")
+        Accounts.checked_timeout(export_timeout)
         self._loop = asyncio.get_running_loop()
         self._buffer: BatchBuffer[T] = BatchBuffer(
             capacity=max_queue_size,
@@ -126,6 +125,19 @@ class AsyncBatchProcessor(Generic[T]):
         async with self._changed:
             await self._changed.wait_for(lambda: self._buffer.closed or self._has_room())
             self.emit(record)
+
+    async def adjust(
+        self, *, max_queue_size: int | None = None, max_batch_size: int | None = None,
+        delay: float | None = None, export_timeout: float | None = None,
+    ) -> None:  # fmt: skip
+        """Change the settings that are given, at once, as `batch.BatchProcessor.adjust` does."""
+        timeout = Accounts.checked_timeout(
+            self._export_timeout if export_timeout is None else export_timeout
+        )
+        self._buffer.adjust(capacity=max_queue_size, batch_size=max_batch_size, delay=delay)
+        self._export_timeout = timeout
+        self._wake.set()
+        await self._notify()
 
     def _has_room(self) -> bool:
         return len(self._buffer) < self._buffer.capacity

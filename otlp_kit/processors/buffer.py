@@ -8,6 +8,7 @@ lock and no exporter. A driver calls it: a worker thread, an event loop, or a te
     buffer.next_due(now)                   how long the driver may sleep
     buffer.take(now)                       the next batch, empty while nothing has to leave
     buffer.restart(now)                    the driver is done exporting: the delay begins anew
+    buffer.adjust(delay=1.0)               other limits from now on; nothing queued is given up
 
 Any number of threads may `offer`, since appending to a deque is atomic; all else belongs to the one
 driver, which guards it if it has several threads itself. As many threads as offer in the same
@@ -35,11 +36,13 @@ TRANSITIONS: tuple[tuple[str, str, str], ...] = (
     ("filling", "offer fills a batch", "ready"),
     ("filling", "the delay passes", "ready"),
     ("filling", "flush", "ready"),
+    ("filling", "adjust lets go", "ready"),
     ("filling", "close", "draining"),
     ("filling", "close while empty", "closed"),
     ("ready", "offer", "ready"),
     ("ready", "take leaves more to go", "ready"),
     ("ready", "take", "filling"),
+    ("ready", "adjust holds back", "filling"),
     ("ready", "close", "draining"),
     ("draining", "take leaves more to go", "draining"),
     ("draining", "take", "closed"),
@@ -65,14 +68,7 @@ class BatchBuffer(Generic[T]):
         now: float = 0.0,
         chance: Callable[[], float] = random.random,
     ) -> None:
-        if batch_size < 1:
-            raise ValueError(f"batch size must be at least 1, not {batch_size}")
-        if capacity < batch_size:
-            raise ValueError(
-                f"queue size must be at least the batch size, not {capacity} < {batch_size}"
-            )
-        if not delay > 0:
-            raise ValueError(f"delay must be more than 0 seconds, not {delay}")
+        _check(capacity, batch_size, delay)
         if when_full not in get_args(WhenFull):
             policies = ", ".join(get_args(WhenFull))
             raise ValueError(f"when_full must be one of {policies}, not {when_full!r}")
@@ -86,7 +82,7 @@ class BatchBuffer(Generic[T]):
         self._chance = chance
         self._came_while_full = 0
         self._departed = 0
-        self._due_at = now + delay
+        self._began_at, self._due_at = now, now + delay
         self._owed = 0  # how many of the oldest records leave even if they fill no batch
 
     def __len__(self) -> int:
@@ -110,17 +106,16 @@ class BatchBuffer(Generic[T]):
             if self.offer(record):
                 return []
             return [self._sampled(record) if self._when_full == "sample" else record]
-        given_up: list[T] = []
-        while len(self.queue) >= self._capacity:
-            given_up.append(self.queue.popleft())
+        # One for one, even if `adjust` has left more in the queue than there is room for.
+        given_up = [self.queue.popleft()] if len(self.queue) >= self._capacity else []
         self._departed += len(given_up)
         self.queue.append(record)
         return given_up
 
     def _sampled(self, record: T) -> T:
-        """Which record gives way: `capacity` of all that came since the queue was full may stay."""
+        """Which record gives way: of all that came since the queue was full, as many stay as it holds."""
         self._came_while_full += 1
-        place = int(self._chance() * (self._capacity + self._came_while_full))
+        place = int(self._chance() * (len(self.queue) + self._came_while_full))
         if place >= len(self.queue):
             return record
         given_up, self.queue[place] = self.queue[place], record
@@ -159,9 +154,29 @@ class BatchBuffer(Generic[T]):
         self._owed = max(0, self._owed - len(batch)) if queue else 0
         return batch
 
+    def adjust(
+        self, *, capacity: int | None = None, batch_size: int | None = None,
+        delay: float | None = None,
+    ) -> None:  # fmt: skip
+        """Change the limits that are given; the delay counts from when it last began.
+
+        What is queued stays: if it is more than a smaller capacity, there is no room until enough has
+        left. Raises `ValueError` for limits that contradict each other, or one that stays; then
+        nothing is changed.
+        """
+        new_capacity = self._capacity if capacity is None else capacity
+        new_batch_size = self._batch_size if batch_size is None else batch_size
+        new_delay = self._delay if delay is None else delay
+        _check(new_capacity, new_batch_size, new_delay)
+        self._due_at = self._began_at + new_delay
+        self._capacity, self._batch_size, self._delay = new_capacity, new_batch_size, new_delay
+        self._came_while_full = 0
+        if not self.closed:
+            self.room = new_capacity
+
     def restart(self, now: float) -> None:
         """Begin the delay anew."""
-        self._due_at = now + self._delay
+        self._began_at, self._due_at = now, now + self._delay
 
     def flush(self) -> None:
         """Everything that is queued now leaves without further delay."""
@@ -193,3 +208,15 @@ class BatchBuffer(Generic[T]):
         self._departed += len(given_up)
         self._owed = 0
         return given_up
+
+
+def _check(capacity: int, batch_size: int, delay: float) -> None:
+    """Raises `ValueError` that names the rule which is broken."""
+    if batch_size < 1:
+        raise ValueError(f"batch size must be at least 1, not {batch_size}")
+    if capacity < batch_size:
+        raise ValueError(
+            f"queue size must be at least the batch size, not {capacity} < {batch_size}"
+        )
+    if not delay > 0:
+        raise ValueError(f"delay must be more than 0 seconds, not {delay}")

@@ -79,6 +79,13 @@ class Accounts:
         self._failing, self._rejecting = Quietly(monotonic), Quietly(monotonic)
         self.failures = 0
 
+    @staticmethod
+    def checked_timeout(seconds: float) -> float:
+        """`seconds` for one export. Raises `ValueError` unless they are more than 0."""
+        if not seconds > 0:
+            raise ValueError(f"export timeout must be more than 0 seconds, not {seconds}")
+        return seconds
+
     def answered(self, count: int, answer: Any) -> None:
         """Settle a batch of `count` records by what the exporter returned."""
         if not (isinstance(answer, Accepted) and isinstance(answer.rejected, int)):
@@ -109,15 +116,13 @@ class Delivery(Accounts, Generic[T]):
     def __init__(
         self, exporter: BatchExporter[T], ledger: Ledger, clock: Clock, export_timeout: float
     ) -> None:
-        if not export_timeout > 0:
-            raise ValueError(f"export timeout must be more than 0 seconds, not {export_timeout}")
         super().__init__(ledger, clock.monotonic)
         self._exporter = exporter
-        self._export_timeout = export_timeout
+        self.export_timeout = self.checked_timeout(export_timeout)
 
     def deliver(self, batch: Sequence[T], count: int) -> None:
         """Export a batch of `count` records and settle it. Raises nothing but `KeyboardInterrupt`."""
-        deadline = self._monotonic() + self._export_timeout
+        deadline = self._monotonic() + self.export_timeout
         process = os.getpid()
         answer: Any = None
         error: BaseException | None = None

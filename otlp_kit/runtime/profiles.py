@@ -36,6 +36,14 @@ SAMPLERS: Final = (
 )  # fmt: skip
 """The names of OTEL_TRACES_SAMPLER. Those in `RATIOS` need an argument, the others take none."""
 
+KEYS: Final = {
+    "request_timeout": "exporter.timeout",
+    "compression": "exporter.compression",
+    "sampler": "sampler.name",
+    "sampler_argument": "sampler.argument",
+}
+"""What a file of settings calls a setting; all others are those of `batch`."""
+
 RECORDS, BATCHES, SECONDS = {"unit": "records"}, {"unit": "batches"}, {"unit": "seconds"}
 SHARE, NO_UNIT = {"unit": "of all traces"}, {"unit": ""}
 
@@ -149,6 +157,11 @@ class Profile:
     def sender(self) -> dict[str, Any]:
         """Arguments of `HttpSender`."""
         return {"compression": self.compression, "timeout": self.request_timeout}
+
+    def layer(self) -> dict[str, Any]:
+        """The values by their names in a file of settings, such as `batch.max_queue_size`."""
+        values = {setting.name: setting.value for setting in self.settings()}
+        return {KEYS.get(name, f"batch.{name}"): value for name, value in values.items()}
 
     def head_sampler(self) -> tuple[str, str | None]:
         """What OTEL_TRACES_SAMPLER and OTEL_TRACES_SAMPLER_ARG would say: `sampler_named(*this)`."""

@@ -23,6 +23,7 @@ together is for whoever reads them. It reads nothing that it was not handed, `os
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -60,6 +61,8 @@ class Key:
     """What others call it in the environment, such as `OTEL_BSP_MAX_QUEUE_SIZE`."""
     parse_variable: Callable[[str], Any] | None = None
     """From the text of `variable`, which may have another unit; None is `parse`."""
+    about: str = ""
+    """What it is, in a sentence, for people."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,17 +240,21 @@ class _Layers:
             return
         entries, mistakes = readers[suffix](file)
         self.mistakes += mistakes
+        secret = {entry.line for entry in entries if not _shown(entry.key, self.keys)}
         for name, value, line, column in entries:
             if len(self.mistakes) >= MAX_MISTAKES:
                 return
-            mistake = _in_file(file, line, column, name)
+            public = _shown(name, self.keys)
+            shared = line in secret or (secret and not _begins(file, line, name))
+            owner = "" if public and shared else name  # a secret may be on the line, too
+            mistake = _in_file(file, line, column, owner)
             try:
                 raw = self.resolved(value)
             except BadReference as error:
-                if _shown(name, self.keys):
+                if public:
                     # Where the line holds it in so many characters, the caret can be exact.
                     at = file.text.split("\n")[line - 1].find(error.reference) + 1
-                    mistake = _in_file(file, line, at or column, name)
+                    mistake = _in_file(file, line, at or column, owner)
                 self.mistakes.append(mistake(str(error)))
             except TypeError as error:
                 self.mistakes.append(mistake(str(error)))
@@ -366,6 +373,13 @@ def _unknown(name: str, names: Mapping[str, Key]) -> str:
     near = get_close_matches(name[:100].casefold(), without_case, n=1)
     hint = f"; did you mean {without_case[near[0]]}?" if near else ""
     return f"{name[:100]} is no setting{hint}"
+
+
+def _begins(file: TextFile, line: int, name: str) -> bool:
+    """Whether `line` begins with the key `name`, so that no value from before goes on in it."""
+    last = re.escape(name.rpartition(".")[2])
+    text = file.text.split("\n")[line - 1]
+    return bool(re.match(rf"""\s*(?:[\w-]+\s*\.\s*)*["']?{last}["']?\s*[=:]""", text))
 
 
 def _in_file(file: TextFile, line: int, column: int, name: str) -> Callable[[str], Mistake]:

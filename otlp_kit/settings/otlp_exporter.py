@@ -18,9 +18,11 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from otlp_kit.settings import otel_env, otlp_rules
 from otlp_kit.settings.otlp_rules import Headers
+from otlp_kit.settings.process import proxy_for
 from otlp_kit.wire import Signal
 
 log = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ HTTP_BASE = "http://localhost:4318"
 GRPC_ENDPOINT = "http://localhost:4317"
 MAX_REQUEST = 64 * 1024 * 1024
 MAX_RESPONSE = 4 * 1024 * 1024
+NO_LIMIT = 1e9
+"""Seconds that stand for no limit where a number is wanted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,30 @@ class ExporterSettings:
     """Of a request before compression; a larger one is not sent."""
     max_response: int
     """Of an answer after decompression."""
+    proxy: str | None
+    """The URL of the proxy that the environment has for the endpoint; over HTTP only."""
+
+    def sender(self) -> dict[str, Any]:
+        """Arguments of `HttpSender`, or of `GrpcSender` where that is the protocol."""
+        arguments = {
+            "endpoint": self.endpoint,
+            "headers": self.headers,
+            "compression": self.compression,
+            "timeout": min(self.timeout, NO_LIMIT),
+            "certificate": self.certificate,
+            "client_certificate": self.client_certificate,
+            "client_key": self.client_key,
+            "max_response": self.max_response,
+        }
+        if self.protocol == GRPC:
+            return arguments | {"insecure": self.insecure}
+        url = urlsplit(self.endpoint)
+        whole = {
+            "endpoint": f"{url.scheme}://{url.netloc}",
+            "path": url.path + (f"?{url.query}" if url.query else ""),
+            "proxy": self.proxy,
+        }
+        return arguments | whole
 
 
 def chosen_protocol(signal: Signal, environ: Mapping[str, str] | None = None) -> str:
@@ -145,6 +173,7 @@ def exporter_settings(
         client_key=client_key,
         max_request=_argument("max_request_size", size, otlp_rules.size),
         max_response=MAX_RESPONSE,
+        proxy=None if over_grpc else proxy_for(where),
     )
 
 

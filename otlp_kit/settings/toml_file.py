@@ -24,6 +24,8 @@ from otlp_kit.settings.config_files import MAX_MISTAKES, Entry, Mistake, Reading
 
 MAX_DEPTH = 16
 """Of brackets, and of parts of a key."""
+MAX_KEY = 200
+"""Characters of a key with its table, which each entry repeats."""
 
 _PART = r"""(?:[A-Za-z0-9_-]+|"(?:\\.|[^"\\\n])*"|'[^'\n]*')"""
 _NAME = rf"{_PART}(?:[ \t]*\.[ \t]*{_PART})*"
@@ -67,6 +69,10 @@ def read_toml(file: TextFile) -> Reading:
         place = ("" if re.search("[=\"']", statement) else None) if header else name
         if max(depth, name.count(".")) > MAX_DEPTH:
             rule = f"must not be nested more than {MAX_DEPTH} deep"
+            mistakes.append(file.mistake(rule, first, column, place))
+            continue
+        if len(name) > MAX_KEY:
+            rule = f"must have keys of at most {MAX_KEY} characters, with those of their table"
             mistakes.append(file.mistake(rule, first, column, place))
             continue
         try:

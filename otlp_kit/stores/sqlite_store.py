@@ -59,7 +59,8 @@ class SqliteStore:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._directory = directory
-        self._retention = retention or Retention()
+        self.retention = retention or Retention()
+        """May be replaced while the store is in use; the next batch obeys."""
         self._clock = clock
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
@@ -92,7 +93,7 @@ class SqliteStore:
                     items = database.executemany(insert, rows_of(records, batch_id)).rowcount
                     if signal == TRACES:
                         database.executemany(UPSERT_TRACE, trace_rows(records))
-                    remove_expired(database, self._retention, self._clock())
+                    remove_expired(database, self.retention, self._clock())
             except (OSError, sqlite3.Error) as error:
                 self.trouble = str(error)
                 raise Unavailable(f"{self._directory / FILE}: {error}") from error
@@ -108,7 +109,7 @@ class SqliteStore:
             try:
                 database = self._open()
                 with database:
-                    return remove_expired(database, self._retention, self._clock())
+                    return remove_expired(database, self.retention, self._clock())
             except (OSError, sqlite3.Error) as error:
                 raise Unavailable(f"{self._directory / FILE}: {error}") from error
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from otlp_kit.cli import main
-from otlp_kit.cli.options import Address, address
 from otlp_kit.model import Resource, Span
+from otlp_kit.settings.schema_values import Address, address
 from otlp_kit.stores.sqlite_store import SqliteStore
 from otlp_kit.wire import TRACES
 
@@ -116,8 +116,11 @@ def test_addresses() -> None:
     "text", ["localhost", "localhost:", "localhost:http", ":70000", "1.2.3.4:-1"]
 )
 def test_a_bad_address_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """The text is quoted, with the form that is wanted."""
-    with pytest.raises(SystemExit) as stopped:
-        main(["serve", "--http", text])
-    assert stopped.value.code == 2
-    assert f"{text!r} is not HOST:PORT" in capsys.readouterr().err
+    """The text is quoted below the form that is wanted, and nothing is started."""
+    assert main(["serve", "--http", text]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    said, quoted, caret = captured.err.splitlines()
+    assert said.startswith("otlp-kit: command line: receiver.http must be HOST:PORT")
+    assert quoted == f"   | receiver.http={text}"
+    assert caret.index("^") == quoted.index(text)

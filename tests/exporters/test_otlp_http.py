@@ -215,6 +215,7 @@ def test_exactly_the_retryable_statuses_are_retryable(server: Scripted, status: 
         (formatdate(time.time() + 7200, usegmt=True), 3600, 7200),
         (formatdate(time.time() - 100, usegmt=True), 0, 0),
     ],
+    ids=["seconds", "none", "later", "earlier"],
 )
 def test_retry_after_is_read(server: Scripted, value: str, low: float, high: float) -> None:
     """As seconds and as a date."""

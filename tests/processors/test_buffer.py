@@ -15,6 +15,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from otlp_kit.processors.buffer import TRANSITIONS, BatchBuffer, WhenFull
 
 CAPACITY, BATCH, DELAY = 7, 3, 10.0
+LIMITS = ((CAPACITY, BATCH, DELAY), (3, 3, 4.0), (7, 1, 10.0), (2, 2, 1.0), (20, 9, 25.0))
+"""Capacity, batch size and delay; a buffer begins with the first."""
 
 
 class BufferMachine(RuleBasedStateMachine):
@@ -26,6 +28,7 @@ class BufferMachine(RuleBasedStateMachine):
         self.buffer: BatchBuffer[int] = BatchBuffer(
             capacity=CAPACITY, batch_size=BATCH, delay=DELAY
         )
+        self.capacity, self.batch = CAPACITY, BATCH
         self.waiting: list[int] = []
         self.number = 0
 
@@ -37,13 +40,13 @@ class BufferMachine(RuleBasedStateMachine):
     def offer(self) -> None:
         before, closed = self.buffer.state(self.now), self.buffer.closed
         taken = self.buffer.offer(self.number) > 0
-        assert taken == (not closed and len(self.waiting) < CAPACITY)
+        assert taken == (not closed and len(self.waiting) < self.capacity)
         if not taken:
             assert self.buffer.state(self.now) == before
             return
         self.waiting.append(self.number)
         self.number += 1
-        fills = before == "filling" and len(self.waiting) == BATCH
+        fills = before == "filling" and len(self.waiting) == self.batch
         self.moves(before, "offer fills a batch" if fills else "offer")
 
     @rule(seconds=st.sampled_from([1.0, 4.0, 10.0]))
@@ -76,7 +79,7 @@ class BufferMachine(RuleBasedStateMachine):
         batch = self.buffer.take(self.now)
         expected, self.waiting = self.waiting[: len(batch)], self.waiting[len(batch) :]
         assert batch == expected
-        assert len(batch) <= BATCH
+        assert len(batch) <= self.batch
         if before in ("filling", "closed"):
             assert batch == []
             return
@@ -84,6 +87,24 @@ class BufferMachine(RuleBasedStateMachine):
         more = self.buffer.state(self.now) in ("ready", "draining")
         self.moves(before, "take leaves more to go" if more else "take")
         self.buffer.restart(self.now)
+
+    @rule(limits=st.sampled_from(LIMITS))
+    def adjust(self, limits: tuple[int, int, float]) -> None:
+        before = self.buffer.state(self.now)
+        self.capacity, self.batch, delay = limits
+        self.buffer.adjust(capacity=self.capacity, batch_size=self.batch, delay=delay)
+        if (after := self.buffer.state(self.now)) != before:
+            self.moves(before, "adjust lets go" if after == "ready" else "adjust holds back")
+        if not self.waiting:
+            assert self.buffer.take(self.now) == []  # as a driver does, which it wakes
+
+    @rule(limits=st.sampled_from([(CAPACITY, CAPACITY + 1, 1.0), (9, 0, 1.0), (9, 9, 0.0)]))
+    def adjust_wrongly(self, limits: tuple[int, int, float]) -> None:
+        before = vars(self.buffer).copy()
+        capacity, batch_size, delay = limits
+        with pytest.raises(ValueError, match="must be"):
+            self.buffer.adjust(capacity=capacity, batch_size=batch_size, delay=delay)
+        assert vars(self.buffer) == before
 
     @rule()
     def close(self) -> None:
@@ -94,7 +115,7 @@ class BufferMachine(RuleBasedStateMachine):
 
     @invariant()
     def nothing_is_lost(self) -> None:
-        assert len(self.buffer) == len(self.waiting)
+        assert list(self.buffer.queue) == self.waiting
 
 
 TestBuffer = BufferMachine.TestCase
@@ -106,27 +127,36 @@ def steps(buffer: BatchBuffer[int]) -> list[tuple[str, str, str]]:
     found, seen, todo = [], set(), [(buffer, 0.0)]
     while todo:
         buffer, now = todo.pop()
-        key = (len(buffer), buffer._owed, buffer.closed, buffer.next_due(now))
+        limits = (buffer.capacity, buffer._batch_size, buffer._delay)
+        waited = min(now - buffer._began_at, 2 * DELAY)  # longer than any delay makes no difference
+        key = (*limits, len(buffer), buffer._owed, buffer.closed, waited)
         if key in seen:
             continue
         seen.add(key)
         before, length = buffer.state(now), len(buffer)
-        for event in ("offer", "the delay passes", "flush", "take", "close"):
+        for event in ("offer", "the delay passes", "flush", "take", "adjust", "close"):
             if not length and event in ("the delay passes", "flush"):
                 continue  # nothing waits: nothing changes
             after, later = copy.deepcopy(buffer), now
             if event == "offer" and after.offer(1):
-                event = (
-                    "offer fills a batch" if len(after) == 2 and before == "filling" else "offer"
-                )
+                fills = len(after) == after._batch_size and before == "filling"
+                event = "offer fills a batch" if fills else "offer"
             elif event == "the delay passes" and length:
-                later += DELAY
+                later += after._delay
             elif event == "flush":
                 after.flush()
             elif event == "take" and after.take(now):
                 after.restart(now)  # as a driver does after an export
                 more = after.state(now) in ("ready", "draining")
                 event = "take leaves more to go" if more else "take"
+            elif event == "adjust":
+                capacity, batch_size, delay = (5, 2, DELAY) if limits[1] == 3 else (3, 3, 2 * DELAY)
+                after.adjust(capacity=capacity, batch_size=batch_size, delay=delay)
+                event = "adjust lets go" if after.state(now) == "ready" else "adjust holds back"
+                if after.state(now) == before:
+                    event = "adjust"
+                if not length:
+                    after.take(now)  # as a driver does, which it wakes
             elif event == "close" and not after.closed:
                 after.close()
                 event = "close" if length else "close while empty"

@@ -20,6 +20,8 @@ from otlp_kit.testing.fake_clock import FakeClock
 from otlp_kit.testing.scripted_exporter import ANSWERS, ScriptedExporter
 
 CAPACITY, BATCH = 20, 5
+LARGEST = 30
+"""The most records that any limit lets wait."""
 
 
 class Ended(BaseException):
@@ -134,6 +136,14 @@ class Accounts(RuleBasedStateMachine):
     def the_exporter_goes_on(self) -> None:
         self.exporter.gate.set()
 
+    @rule(
+        capacity=st.sampled_from([5, CAPACITY, LARGEST]),
+        batch=st.integers(1, BATCH),
+        delay=st.sampled_from([0.5, 5.0]),
+    )
+    def adjust(self, capacity: int, batch: int, delay: float) -> None:
+        self.processor.adjust(max_queue_size=capacity, max_batch_size=batch, delay=delay)
+
     @rule()
     def flush(self) -> None:
         self.ask(self.processor.force_flush)
@@ -159,7 +169,7 @@ class Accounts(RuleBasedStateMachine):
         self.exporter.gate.set()
         self.clock.end([t for t in threading.enumerate() if t not in self.others])
         queued = self.inside()
-        assert queued <= CAPACITY
+        assert queued <= LARGEST
         self.exporter.__dict__.update(self.new_exporter().__dict__)
         self.processor.begin_anew()
         self.created = queued
@@ -171,7 +181,7 @@ class Accounts(RuleBasedStateMachine):
         totals = self.processor.totals()
         assert self.exporter.wrong == []
         assert totals.created == self.created
-        assert 0 <= totals.inside <= CAPACITY + BATCH * self.in_flight
+        assert 0 <= totals.inside <= LARGEST + BATCH * self.in_flight
         assert totals.delivered <= self.exporter.delivered
         assert self.exporter.shutdowns <= self.closed
 

@@ -193,7 +193,9 @@ def test_a_client_that_stops_sending_is_given_up(
 
 
 @pytest.mark.parametrize(
-    "raw", [b"\x00" * 100, b"GET / HTTP/1.1\r\n\r\n" * 3, os.urandom(300), b"\n"]
+    "raw",
+    [b"\x00" * 100, b"GET / HTTP/1.1\r\n\r\n" * 3, os.urandom(300), b"\n"],
+    ids=["zeros", "three at once", "random", "a newline"],
 )
 def test_random_bytes_on_the_port_harm_nobody(server: Server, raw: bytes) -> None:
     """What is not HTTP gets an answer or a closed connection."""

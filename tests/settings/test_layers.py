@@ -331,3 +331,20 @@ def test_a_secret_default_is_a_secret() -> None:
     assert settings.explain("headers") == (
         "headers = ***, from variable OTEL_EXPORTER_OTLP_HEADERS\n  instead of *** from defaults"
     )
+
+
+def test_a_secret_that_goes_on_in_the_line_is_not_shown_with_the_next_key(tmp_path: Path) -> None:
+    """Its own line is the one on which it begins."""
+    text = 'exporter = { token = """a\nhunter2""", endpoint = 5 }\n'
+    assert "hunter2" not in mistakes_of(files=[write(tmp_path / "kit.toml", text)])
+
+
+@pytest.mark.parametrize("endpoint", ["5", '"${1}"', "[[1]]"])
+def test_a_secret_on_the_same_line_is_not_shown_with_its_neighbour(
+    tmp_path: Path, endpoint: str
+) -> None:
+    """A line is repeated only if it holds nothing to hide."""
+    text = f'exporter = {{ endpoint = {endpoint}, token = "hunter2" }}\n'
+    said = mistakes_of(files=[write(tmp_path / "kit.toml", text)])
+    assert "line 1" in said
+    assert "hunter2" not in said

@@ -133,3 +133,12 @@ def test_a_hostile_file_gives_few_mistakes(text: str) -> None:
     _, mistakes = read_toml(TextFile("kit.toml", text))
     assert 1 <= len(mistakes) <= MAX_MISTAKES
     assert all(len(str(one)) < 1000 for one in mistakes)
+
+
+def test_a_long_name_is_refused_before_it_is_repeated() -> None:
+    """Every entry has the name of its table: a table of many characters would fill memory."""
+    text = f"[{'a' * 30_000}]\n" + "".join(f"k{n} = 1\n" for n in range(3000))
+    entries, mistakes = read_toml(TextFile("kit.toml", text))
+    assert entries == []
+    assert "must have keys of at most 200 characters" in mistakes[0].rule
+    assert len(mistakes) == MAX_MISTAKES

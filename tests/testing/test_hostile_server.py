@@ -116,7 +116,7 @@ def test_what_arrived_is_kept(content_type: str, chunked: bool) -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "body"),
-    [("gzip", b"no gzip"), ("gzip", gzip.compress(b"cut off")[:-9]), ("br", b"")],
+    [("gzip", b"no gzip"), ("gzip", gzip.compress(b"cut off", mtime=0)[:-9]), ("br", b"")],
 )
 def test_a_body_that_is_not_what_it_says_is_an_error(encoding: str, body: bytes) -> None:
     """Of the client, which the caller wants to know."""
