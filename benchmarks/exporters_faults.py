@@ -186,6 +186,8 @@ class Cable:
                 continue
             near.settimeout(None)
             far = socket.create_connection(self._target)
+            for end in (near, far):  # before it may be cut, and closed
+                end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self._lock:
                 if self._gone:
                     near.close()
@@ -193,7 +195,6 @@ class Cable:
                     return
                 self._open += [near, far]
             for source, sink in ((near, far), (far, near)):
-                sink.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self._start(self._carry, source, sink)
 
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
