@@ -130,8 +130,9 @@ const VARIABLES = [
 ];
 
 // The configuration as variables, as `otlp-kit config init` writes them.
-export function variables(advice) {
-  return VARIABLES.map(([name, variable, unit]) => `${variable}=${Math.round(advice[name] * unit)}`).join("\n");
+export function variables(advice, { base, cap } = KNOWN) {
+  const waits = cap === KNOWN.cap ? [] : [`OTLP_KIT_RETRY_FIRST_WAIT=${base}`, `OTLP_KIT_RETRY_LONGEST_WAIT=${cap}`];
+  return [...waits, ...VARIABLES.map(([name, variable, unit]) => `${variable}=${Math.round(advice[name] * unit)}`)].join("\n");
 }
 
 export function render(element) {
@@ -169,7 +170,7 @@ export function render(element) {
       const advice = size(scenario);
       result.classList.remove("refused");
       said.textContent = `For the queue an outage of ${say(scenario.outage)} s lasts ${say(tidy(advice.gone))} s at worst. Records take ${say(tidy(advice.memory / 1e6))} MB at most.`;
-      lines.textContent = variables(advice);
+      lines.textContent = variables(advice, scenario);
       lines.hidden = copy.hidden = false;
     } catch (error) {
       if (!(error instanceof Contradiction)) throw error;
