@@ -2,7 +2,7 @@
 
     >>> hidden = secrets_in({"authorization": "Bearer s3cr3t-t0k3n"})
     >>> masked("no such token: s3cr3t-t0k3n", hidden)
-    'no such token: ***********'
+    'no such token: ************'
 
 Every value of a header that somebody gave may be a secret, as may each word of it. As many stars as
 characters, so that an encoded answer stays readable.

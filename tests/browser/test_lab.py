@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from otlp_kit.cli.lab_process import LabProcess
-from otlp_kit.cli.options import Address
 from otlp_kit.cli.station import listen
+from otlp_kit.settings.schema_values import Address
 from tests.browser.conftest import Visit
 from tests.support import Running, wait_for_answer
 

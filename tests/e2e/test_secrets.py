@@ -39,7 +39,7 @@ PAIR = f"x-token={SECRET}"
 BROKEN = f'exporter.headers = ["{SECRET}\n{PAIR}\nexporter:\n  headers: {SECRET}'
 """Wrong in every format; a secret that is read from a file by itself is no pair, either."""
 CHECKOUT = Path(__file__).parents[2]
-PROGRAM = Path(__file__).parent / "programs/secret_holder.py"
+PROGRAM = Path(__file__).parent / "kit/programs/secret_holder.py"
 
 
 @dataclass

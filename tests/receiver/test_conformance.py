@@ -3,7 +3,6 @@ official classes. What `conformance_lines` lists and is not here is proved besid
 
 from __future__ import annotations
 
-import argparse
 import gzip
 import http.client
 import json
@@ -23,11 +22,11 @@ from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs_pb2
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2 as metrics_pb2
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2 as trace_pb2
 
-from otlp_kit.cli.options import add_listeners
 from otlp_kit.encoding.answers import encode_success
 from otlp_kit.encoding.otlp_json import encode_json_success
 from otlp_kit.receiver.limits import MAX_BODY
 from otlp_kit.receiver.service import Request, Service
+from otlp_kit.settings.schema import load_settings, model
 from otlp_kit.stores.memory_store import MemoryStore
 from otlp_kit.wire import JSON, LOGS, METRICS, PROTOBUF, SIGNALS, TRACES, Accepted, Signal
 from otlp_kit.wire import Unavailable as Full
@@ -195,11 +194,9 @@ def test_answers_are_what_the_official_classes_read(signal: Signal) -> None:
 @pytest.mark.spec("OTLP-4")
 def test_the_ports_are_where_official_exporters_look() -> None:
     """4318 for HTTP, 4317 for gRPC, unless others are asked for."""
-    parser = argparse.ArgumentParser()
-    add_listeners(parser)
-    options = parser.parse_args([])
-    assert f"http://localhost:{options.http.port}/" == DEFAULT_ENDPOINT
-    assert f"localhost:{options.grpc.port}" == GrpcSpans()._endpoint
+    receiver = model(load_settings(environ={})).receiver
+    assert f"http://localhost:{receiver.http.port}/" == DEFAULT_ENDPOINT
+    assert f"localhost:{receiver.grpc.port}" == GrpcSpans()._endpoint
 
 
 @pytest.mark.spec("OTLP-5")
