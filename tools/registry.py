@@ -96,7 +96,7 @@ EXCEPTIONS = {
     "stores/postgres_store": (Distance(12, 1000, 1), ONE_DATABASE),
     "testing/": (Distance(26, 3000, 1), "a test kit needs what it drives, and a server against it"),
     "tracing": (Distance(22, 1900, 1), "the tracer with all that is beside it"),
-    "tracing/": (Distance(22, 1900, 1), "a span, a tracer and a provider need one another"),
+    "tracing/": (Distance(22, 1920, 1), "a span, a tracer and a provider need one another"),
     "views/microscope": (Distance(5, 750, 0), "shows the pieces of encoding/microscope"),
     "views/waterfall": (Distance(6, 450, 0), "draws text and SVG, one file each"),
     "http-pipeline": (Distance(20, 1950, 1), "reads what the server answers, with its limits"),

@@ -16,11 +16,13 @@ from otlp_kit.cli.options import Stop
 from otlp_kit.cli.settings_options import add_settings, settings_of
 from otlp_kit.runtime.lifecycle import exit_on_sigterm
 from otlp_kit.settings.schema import model
+from otlp_kit.settings.schema_values import Address
 
 if TYPE_CHECKING:
     from otlp_kit.demo.shop import Shop
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
+EVERY_HOST = ("0.0.0.0", "::")
 FASTEST = 20.0
 """Orders a second: a demo shows, it does not load."""
 
@@ -51,8 +53,9 @@ def run(arguments: argparse.Namespace) -> int:
     sent = confirmed = 0
     orders = itertools.count() if arguments.orders is None else range(arguments.orders)
     receiver = model(settings_of(arguments)).receiver
-    http = arguments.http or f"http://{receiver.http}"
-    with shop_class()(http, arguments.grpc or f"http://{receiver.grpc}") as shop:
+    http = arguments.http or _near("http", receiver.http)
+    grpc = arguments.grpc or _near("grpc", receiver.grpc)
+    with shop_class()(http, grpc) as shop:
         print(f"the shop is open, {arguments.rate:g} orders a second; Ctrl-C closes it", flush=True)
         try:
             for _ in orders:
@@ -77,6 +80,14 @@ def shop_class() -> type[Shop]:
     from otlp_kit.demo.shop import Shop
 
     return Shop
+
+
+def _near(name: str, address: Address) -> str:
+    """Where a receiver that listens at `address` is reached from this machine, and only from it."""
+    host = "127.0.0.1" if address.host in EVERY_HOST else address.host
+    if host not in LOOPBACK or not address.port:
+        raise Stop(f"receiver.{name} is {address}: say with --{name} where it is on this machine")
+    return f"http://{Address(host, address.port)}"
 
 
 def _loopback(text: str) -> str:

@@ -1,6 +1,7 @@
-"""A tracer provider as the variables `OTEL_*` want it.
+"""A tracer provider as the variables `OTEL_*` want it, or settings from all layers.
 
     provider = tracer_provider(http_span_pipeline())
+    provider = tracer_provider_of(settings, span_pipeline_of(settings))
 
 Reads the resource, the sampler and the limits, once; what is given as an argument goes over what the
 environment says. A value that its variable does not allow is reported and ignored.
@@ -11,6 +12,7 @@ Specification: https://opentelemetry.io/docs/specs/otel/configuration/sdk-enviro
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from opentelemetry import trace
 
@@ -40,6 +42,25 @@ def tracer_provider(
         resource=resource_from(environ, resource),
         sampler=sampler_from(environ),
         limits=limits_from(environ),
+    )
+
+
+def tracer_provider_of(settings: Mapping[str, Any], *processors: Processor[Span]) -> TracerProvider:
+    """The provider that `settings` of `settings/schema` describe: its resource and its sampler.
+
+    The limits are those of the environment, which alone says them.
+    """
+    told: dict[str, Value] = dict(settings["resource.attributes"].value)
+    if name := settings["service.name"].value:
+        told["service.name"] = name
+    share = settings["sampler.argument"].value
+    return TracerProvider(
+        *processors,
+        resource=resource_of(told),
+        sampler=sampler_named(
+            settings["sampler.name"].value, None if share is None else repr(share)
+        ),
+        limits=limits_from(None),
     )
 
 

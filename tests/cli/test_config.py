@@ -448,3 +448,12 @@ def test_help_of_an_option_has_the_default_of_its_setting(
         assert name not in defaults or f"(default: {defaults[name]})" in after, option
     assert "(default: 30d)" in told
     assert "(default: 2GB)" in told
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1:4318", "127.0.0.1:0"])
+def test_the_demo_sends_nowhere_but_to_this_machine(
+    address: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where a setting does not say an address of it, the option has to."""
+    assert main(["demo", "--orders", "1", "--set", f"receiver.http={address}"]) == 2
+    assert f"receiver.http is {address}: say with --http" in capsys.readouterr().err
